@@ -1,0 +1,28 @@
+# Every target is one line; the logic is in tools/. PYTHON may name another interpreter (>= 3.11).
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx lint store clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+book: ## build the book into _build/html (needs no torch)
+	@$(PYTHON) tools/run.py book
+serve: ## build the book and serve it on 127.0.0.1
+	@$(PYTHON) tools/run.py serve
+test: ## everything: lint, unit, browser and notebook tests
+	@$(PYTHON) tools/run.py test
+test-unit: ## the tests that need no browser and no notebook kernel
+	@$(PYTHON) tools/run.py test-unit
+test-browser: ## the tests that drive pages and JupyterLab in Chromium
+	@$(PYTHON) tools/run.py test-browser
+test-notebooks: ## run every notebook cell and compare it with its stored output
+	@$(PYTHON) tools/run.py test-notebooks
+test-no-amx: ## the notebooks again, with the CPU's newer instruction sets switched off
+	@$(PYTHON) tools/run.py test-no-amx
+lint: ## check style and formatting
+	@$(PYTHON) tools/run.py lint
+store: ## run the notebooks and store their outputs
+	@$(PYTHON) tools/run.py store
+clean: ## remove what the targets made (.venv stays)
+	@$(PYTHON) tools/run.py clean

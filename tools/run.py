@@ -1,0 +1,111 @@
+"""What the Makefile calls: `python tools/run.py TARGET`.
+
+Each target first makes sure that `.venv` holds what it needs, then runs one or more commands in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from env import BIN, ROOT, chromium, ensure, fail
+
+HTML = ROOT / "_build" / "html"
+#: Strict on the pinned versions; on others (NEWEST=1) only the notebooks' own conclusions have to hold.
+NBVAL = [
+    "--nbval-lax" if os.environ.get("NEWEST") == "1" else "--nbval",
+    "--nbval-current-env",
+    "--nbval-sanitize-with=tests/nbval_sanitize.cfg",
+]
+NBVAL += ["--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120", "notebooks"]
+#: Two threads on two contended cores are slower than one, and reductions stay reproducible.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+NO_AMX = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+def venv(*command: str, **env: str) -> None:
+    """Run a command of `.venv`; stop with its exit status if it fails."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONHASHSEED": "0", **env}
+    status = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, env=environment).returncode
+    if status:
+        sys.exit(status)
+
+
+def book(step: str = "book") -> None:
+    """Build with warnings as errors; an incomplete build never looks like a book."""
+    ensure(step)
+    started = time.monotonic()
+    shutil.rmtree(HTML, ignore_errors=True)  # no page of an earlier table of contents may stay
+    venv("jupyter-book", "build", ".", "-n", "-W", "--keep-going", "--quiet")
+    page = HTML / "index.html"
+    if not page.exists():
+        fail(f"the build ended without {page.relative_to(ROOT)}")
+    print(f"The book is at {page} (built in {time.monotonic() - started:.0f} s)")
+
+
+def serve() -> None:
+    book()
+    venv("python", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(HTML), "8000")
+
+
+def lint() -> None:
+    ensure("test")
+    venv("ruff", "check", ".")
+    venv("ruff", "format", "--check", ".")
+
+
+def unit() -> None:
+    book("test")
+    venv("pytest", "-m", "not browser", **ONE_THREAD)
+
+
+def browser() -> None:
+    book("test")
+    venv("pytest", "-m", "browser", CHROMIUM=chromium(), **ONE_THREAD)
+
+
+def notebooks(**env: str) -> None:
+    ensure("test")
+    venv("pytest", *NBVAL, **ONE_THREAD, **env)
+
+
+def everything() -> None:
+    started = time.monotonic()
+    for part in (lint, unit, browser, notebooks):
+        part()
+        print(f"--- {part.__name__} passed, {time.monotonic() - started:.0f} s after the start", flush=True)
+
+
+def store() -> None:
+    ensure("test")
+    venv("python", "tools/store.py", **ONE_THREAD)
+
+
+def clean() -> None:
+    for path in [ROOT / "_build", ROOT / "dist", ROOT / "build", *ROOT.glob("*.egg-info")]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+TARGETS = {
+    "book": book,
+    "serve": serve,
+    "lint": lint,
+    "test": everything,
+    "test-unit": unit,
+    "test-browser": browser,
+    "test-notebooks": notebooks,
+    "test-no-amx": lambda: notebooks(**NO_AMX),
+    "store": store,
+    "clean": clean,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in TARGETS:
+        fail(f"unknown target {' '.join(sys.argv[1:]) or '(none)'}; choose from {', '.join(TARGETS)}")
+    try:
+        TARGETS[sys.argv[1]]()
+    except KeyboardInterrupt:
+        sys.exit(130)
