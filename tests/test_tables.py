@@ -1,0 +1,30 @@
+import pytest
+
+from amp_helpers.tables import Table
+
+
+def test_text_is_aligned():
+    table = Table(["format", "max"], [["a", 1.5], ["bfloat16", 65504.0]], caption="Limits.")
+    assert repr(table).splitlines() == [
+        "format      max",
+        "--------  -----",
+        "a           1.5",
+        "bfloat16  65504",
+        "Limits.",
+    ]
+
+
+def test_html_is_escaped_and_names_rows_and_columns():
+    html = Table(["<b>"], [["<script>alert(1)</script>"]], caption="a & b")._repr_html_()
+    assert "<script>" not in html and "<b>" not in html
+    assert '<th scope="row">&lt;script&gt;' in html and '<th scope="col">&lt;b&gt;' in html
+    assert "<caption>a &amp; b</caption>" in html
+
+
+def test_empty_table():
+    assert repr(Table(["a"], [])) == "a\n-"
+
+
+def test_wrong_row_length():
+    with pytest.raises(ValueError, match=r"row 1 has 1 cells, the header has 2: \['c'\]"):
+        Table(["a", "b"], [["x", "y"], ["c"]])
