@@ -1,0 +1,106 @@
+"""Checks for the book's exercises. A check explains the first mismatch; it never shows the whole answer.
+
+Every check takes the reader's answer. Given `...` it says that nothing is answered yet and returns, so that "Run all"
+goes on; given a wrong answer it raises AssertionError; given the right one it says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from .formats import FORMATS, classify, decode, encode, fields
+
+
+def _unanswered(answer) -> bool:
+    if answer is ...:
+        print("Not answered yet: replace the dots, then run this cell again.")
+    return answer is ...
+
+
+def check_bits(answer: str) -> None:
+    """Exercise: the sixteen bits of -6.25 in float16, as a string such as "0 00000 0000000000".
+
+    Raises: AssertionError naming the first field that differs; TypeError if the answer is not a string.
+    Introduced in: notebooks/01_float_bits.ipynb
+    """
+    if _unanswered(answer):
+        return
+    fmt, value = FORMATS["float16"], -6.25
+    if not isinstance(answer, str):
+        raise TypeError(f"the bits are expected as a string of 0 and 1, not {answer!r}")
+    bits = "".join(answer.split())
+    if strange := sorted(set(bits) - {"0", "1"}):
+        raise AssertionError(f"only 0 and 1 are bits, but there is {strange[0]!r} in {answer!r}")
+    if len(bits) != fmt.bits:
+        raise AssertionError(f"{fmt.name} has {fmt.bits} bits, but there are {len(bits)} in {answer!r}")
+    mine = fields(int(bits, 2), fmt)
+    hints = {
+        "sign": f"is {value} negative?",
+        "exponent": f"the power of two below {abs(value)}, plus the bias {fmt.bias}",
+        "fraction": f"divide {abs(value)} by that power, take away the leading 1, count {1 << fmt.significand_bits}ths",
+    }
+    for name, got, expected in zip(mine._fields, mine, fields(encode(value, fmt), fmt), strict=True):
+        if got != expected:
+            raise AssertionError(f"the {name} field holds {got}, which is not right. Think of it as: {hints[name]}")
+    print(f"Right: {bits} is {decode(int(bits, 2), fmt)} in {fmt.name}.")
+
+
+def check_decode(answer: Callable[[int], float]) -> None:
+    """Exercise: a function that decodes every float16 code.
+
+    Raises: AssertionError naming the first code that is decoded wrongly; TypeError if the answer is not a function.
+    Introduced in: notebooks/01_float_bits.ipynb
+    """
+    if _unanswered(answer):
+        return
+    if not callable(answer):
+        raise TypeError(f"a function of one code is expected, not {answer!r}")
+    fmt = FORMATS["float16"]
+    # From the easy classes to the special ones, so that the first mismatch is the most helpful one.
+    order = {"normal": 0, "zero": 1, "subnormal": 2, "infinity": 3, "nan": 4}
+    for code in sorted(range(1 << fmt.bits), key=lambda code: (order[classify(code, fmt)], code)):
+        got, expected = answer(code), decode(code, fmt)
+        if not _same(got, expected):
+            kind = classify(code, fmt)
+            parts = ", ".join(f"{name} {value}" for name, value in fields(code, fmt)._asdict().items())
+            raise AssertionError(
+                f"{kind} code 0x{code:04x} ({parts}) is {expected!r}, but the function returned {got!r}"
+            )
+    print(f"Right: all {1 << fmt.bits} codes agree.")
+
+
+def check_first_gap(answer: Callable[[int], int]) -> None:
+    """Exercise: the smallest positive integer that a format cannot hold, as a function of its fraction bits.
+
+    Raises: AssertionError naming the first format for which it is wrong; TypeError if the answer is not a function.
+    Introduced in: notebooks/01_float_bits.ipynb
+    """
+    if _unanswered(answer):
+        return
+    if not callable(answer):
+        raise TypeError(f"a function of the number of fraction bits is expected, not {answer!r}")
+    for name in ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "tfloat32", "float32"):
+        fmt = FORMATS[name]
+        got = answer(fmt.significand_bits)
+        if isinstance(got, bool) or not isinstance(got, int) or got < 1:
+            raise AssertionError(f"{name}: expected a positive integer, got {got!r}")
+        if decode(encode(got, fmt), fmt) == got:
+            raise AssertionError(f"{name} ({fmt.significand_bits} fraction bits) holds {got} exactly: look further up")
+        # Beyond the first gap no two neighbouring integers are held, so this finds the first one only.
+        for smaller in (got - 1, got - 2):
+            if decode(encode(smaller, fmt), fmt) != smaller:
+                raise AssertionError(
+                    f"{name} ({fmt.significand_bits} fraction bits) cannot hold {smaller} either: look further down"
+                )
+        print(f"{name}: {got - 1} is held, {got} becomes {decode(encode(got, fmt), fmt):.0f}")
+    print("Right for all six formats.")
+
+
+def _same(got, expected: float) -> bool:
+    """Equal as floats: NaN equals NaN, and the two zeros differ."""
+    if not isinstance(got, (int, float)) or isinstance(got, bool):
+        return False
+    if math.isnan(expected):
+        return math.isnan(got)
+    return got == expected and math.copysign(1, got) == math.copysign(1, expected)
