@@ -1,0 +1,121 @@
+"""One smoke test in a running JupyterLab: the bit explorer and Python move each other."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import visit
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+CELLS = [
+    "from amp_helpers.widgets import BitExplorer; w = BitExplorer(); w",
+    "print('python reads', w.code, w.value)",
+    "w.code = '0x4248'; w.format = 'bfloat16'; print('python set', w.code)",
+    "w.exponent_bits, w.significand_bits = 5, 2; w.bias = 15; w.format = 'custom'; print('python made', w.code)",
+]
+# Nothing may be asked of another host: neither news nor updates.
+OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab with a notebook of the cells above, all of its folders temporary."""
+    home = tmp_path_factory.mktemp("lab")
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "widget.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER")}
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        env[f"JUPYTER_{name}"] = str(home / name.lower())
+    env |= {"IPYTHONDIR": str(home / "ipython"), "HOME": str(home), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    env["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
+    root = str(Path(__file__).parents[1])
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH")]))
+    overrides = home / "config_dir" / "labconfig"
+    overrides.mkdir(parents=True)
+    (overrides / "default_setting_overrides.json").write_text(json.dumps(OVERRIDES), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+    ]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}", "--allow-root"]
+    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=", "--ServerApp.log_level=WARN"]
+    log = home / "lab.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=home, env=env, stdout=output, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(120):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}api", timeout=5):
+                break
+            assert server.poll() is None, log.read_text(errors="replace")
+            time.sleep(0.5)
+        else:
+            pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')}")
+        yield address, f"{address}lab/tree/widget.ipynb?token={token}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def run_cell(page, index):
+    """Run a cell; gives its output area."""
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    cell.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    return cell.locator(".jp-Cell-outputWrapper")
+
+
+def test_widget_and_python_move_each_other(lab, browser):
+    home, notebook = lab
+    with visit(browser, home, viewport={"width": 1280, "height": 1600}) as page:
+        page.goto(notebook)
+        page.locator(".jp-Notebook .jp-CodeCell").nth(len(CELLS) - 1).wait_for(timeout=60_000)
+        expect(page.locator(".jp-Notebook-ExecutionIndicator").first).to_have_attribute(
+            "data-status", "idle", timeout=60_000
+        )
+        widget = run_cell(page, 0)
+        value = widget.locator(".headline .value")
+        expect(value).to_have_text("1", timeout=60_000)
+        expect(widget.locator("amp-widget")).to_have_count(0)  # the live view, not the twin
+
+        widget.locator('.bit[data-position="14"]').click()
+        expect(value).to_have_text("infinity")
+        expect(run_cell(page, 1)).to_contain_text("python reads 0x7c00 inf", timeout=60_000)
+
+        widget.locator("#decimal").fill("3.14159")
+        expect(run_cell(page, 1)).to_contain_text("python reads 0x4248 3.140625", timeout=60_000)
+
+        output = run_cell(page, 2)
+        expect(output).to_contain_text("python set 0x4049", timeout=60_000)
+        expect(value).to_have_text("3.140625")
+        expect(widget.locator(".headline")).to_contain_text("bfloat16 0x4049")
+        expect(widget.locator(".bit")).to_have_count(16)
+
+        expect(run_cell(page, 3)).to_contain_text("python made 0x42", timeout=60_000)
+        expect(value).to_have_text("3")
+        expect(widget.locator(".field.exponent .bit")).to_have_count(5)
+        assert page.foreign == []
+        assert [message for message in page.messages if "amp_helpers" in message or "anywidget" in message] == []
