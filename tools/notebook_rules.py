@@ -20,8 +20,9 @@ Order of a chapter (level-2 headings, exactly these words, each opening its own 
     `## Sources`            links or citations.
 
 Cells
-    Prose stands between code cells. A line of code has at most 78 characters. At most 20 non-blank lines, 30 if the cell is one class; the median is at most 5
-    (without the set-up cell). At most four lines that call matplotlib (`plt.`, `ax.`, `fig.`): more moves to `plots`.
+    Prose stands between code cells. A line of code has at most 78 characters. At most 20 non-blank lines, 30 if the
+    cell is one class; the median is at most 5 (without the set-up cell). At most four lines that call matplotlib
+    (`plt.`, `ax.`, `fig.`): more moves to `plots`.
     Cells are stored run, in order, counted from 1. No `pip install`, no path of a machine, no stderr, no widget state.
     Errors: prefer `with expected_error(ValueError):` from `amp_helpers.notebook`, which prints `ValueError: message`;
     a cell tagged `raises-exception` ends "Run all" in front ends that do not know the tag.
