@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "amp_helpers"
 MODULES = sorted(PACKAGE.glob("*.py"))
 
-#: Imports go to a lower layer only (the design's table, and three small modules beside it: tables, javascript, typed_number).
+#: Imports go to a lower layer only (the design's table and three small modules beside it).
 LAYERS = {
     0: {"formats", "device", "models", "datasets", "tables", "javascript", "typed_number"},
     1: {"rounding", "policy", "scaling", "gradients", "precision"},
