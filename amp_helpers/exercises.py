@@ -35,14 +35,15 @@ def check_bits(answer: str) -> None:
     if len(bits) != fmt.bits:
         raise AssertionError(f"{fmt.name} has {fmt.bits} bits, but there are {len(bits)} in {answer!r}")
     mine = fields(int(bits, 2), fmt)
+    power = f"the largest power of two that is not above {abs(value)}"
     hints = {
         "sign": f"is {value} negative?",
-        "exponent": f"the power of two below {abs(value)}, plus the bias {fmt.bias}",
-        "fraction": f"divide {abs(value)} by that power, take away the leading 1, count {1 << fmt.significand_bits}ths",
+        "exponent": f"what is {power}? Add the bias {fmt.bias} to its exponent.",
+        "fraction": f"divide by {power} and take away 1: how many {1 << fmt.significand_bits}ths are left?",
     }
     for name, got, expected in zip(mine._fields, mine, fields(encode(value, fmt), fmt), strict=True):
         if got != expected:
-            raise AssertionError(f"the {name} field holds {got}, which is not right. Think of it as: {hints[name]}")
+            raise AssertionError(f"the {name} field holds {got}, which is not right. Ask: {hints[name]}")
     print(f"Right: {bits} is {decode(int(bits, 2), fmt)} in {fmt.name}.")
 
 
@@ -60,13 +61,17 @@ def check_decode(answer: Callable[[int], float]) -> None:
     # From the easy classes to the special ones, so that the first mismatch is the most helpful one.
     order = {"normal": 0, "zero": 1, "subnormal": 2, "infinity": 3, "nan": 4}
     for code in sorted(range(1 << fmt.bits), key=lambda code: (order[classify(code, fmt)], code)):
-        got, expected = answer(code), decode(code, fmt)
+        expected = decode(code, fmt)
+        parts = ", ".join(f"{name} {value}" for name, value in fields(code, fmt)._asdict().items())
+        this = f"{classify(code, fmt)} code 0x{code:04x} ({parts}) is {expected!r}"
+        try:
+            got = answer(code)
+        except Exception as error:
+            raise AssertionError(f"{this}, but the function failed with {type(error).__name__}: {error}") from error
+        if type(got) not in (int, float):
+            raise AssertionError(f"{this}, a Python float, but the function returned {got!r}")
         if not _same(got, expected):
-            kind = classify(code, fmt)
-            parts = ", ".join(f"{name} {value}" for name, value in fields(code, fmt)._asdict().items())
-            raise AssertionError(
-                f"{kind} code 0x{code:04x} ({parts}) is {expected!r}, but the function returned {got!r}"
-            )
+            raise AssertionError(f"{this}, but the function returned {got!r}")
     print(f"Right: all {1 << fmt.bits} codes agree.")
 
 
@@ -83,8 +88,8 @@ def check_first_gap(answer: Callable[[int], int]) -> None:
     for name in ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "tfloat32", "float32"):
         fmt = FORMATS[name]
         got = answer(fmt.significand_bits)
-        if isinstance(got, bool) or not isinstance(got, int) or got < 1:
-            raise AssertionError(f"{name}: expected a positive integer, got {got!r}")
+        if type(got) is not int or got < 1:
+            raise AssertionError(f"{name}: expected a positive Python int, got {got!r}")
         if decode(encode(got, fmt), fmt) == got:
             raise AssertionError(f"{name} ({fmt.significand_bits} fraction bits) holds {got} exactly: look further up")
         # Beyond the first gap no two neighbouring integers are held, so this finds the first one only.
@@ -97,10 +102,8 @@ def check_first_gap(answer: Callable[[int], int]) -> None:
     print("Right for all six formats.")
 
 
-def _same(got, expected: float) -> bool:
+def _same(got: float, expected: float) -> bool:
     """Equal as floats: NaN equals NaN, and the two zeros differ."""
-    if not isinstance(got, (int, float)) or isinstance(got, bool):
-        return False
     if math.isnan(expected):
         return math.isnan(got)
     return got == expected and math.copysign(1, got) == math.copysign(1, expected)

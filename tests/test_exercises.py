@@ -25,7 +25,7 @@ def test_bits(capsys):
     "answer, message",
     [
         ("0 10001 1001000000", "the sign field holds 0"),
-        ("1 00010 1001000000", r"the exponent field holds 2.*bias 15"),
+        ("1 00010 1001000000", r"the exponent field holds 2.*Add the bias 15"),
         ("1 10001 1100100000", r"the fraction field holds 800.*1024ths"),
         ("1 10001", "16 bits, but there are 6"),
         ("1 10002 1001000000", "there is '2'"),
@@ -53,7 +53,8 @@ def test_decode(capsys):
 @pytest.mark.parametrize(
     "answer, message",
     [
-        (lambda code: None, r"normal code 0x0400 .* returned None"),
+        (lambda code: None, r"normal code 0x0400 .*, a Python float, but the function returned None"),
+        (lambda code: 1 // (code - code), r"code 0x0400 .* failed with ZeroDivisionError: "),
         (spoiled({0x8000}, 0.0), r"zero code 0x8000 .*sign 1.* is -0.0, but the function returned 0.0"),
         (spoiled({0x0001}, 0.0), r"subnormal code 0x0001 .* is 5.96.*e-08"),
         (spoiled({0x7C00}, math.nan), "infinity code 0x7c00"),
@@ -76,7 +77,7 @@ def test_first_gap(capsys):
         (lambda m: 2**m + 1, "holds 5 exactly: look further up"),
         (lambda m: 2 ** (m + 1) + 3, "float8_e5m2 .* cannot hold 9 either: look further down"),
         (lambda m: 2 ** (m + 2) + 1, "cannot hold 15 either: look further down"),
-        (lambda m: 9.0, "positive integer, got 9.0"),
+        (lambda m: 9.0, "positive Python int, got 9.0"),
         (lambda m: 9, "float8_e4m3fn .* holds 9 exactly"),
     ],
 )

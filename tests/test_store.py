@@ -83,7 +83,8 @@ def test_stores_twice_the_same_bytes_and_nothing_volatile(save, capsys):
     assert set(figure.outputs[0].data) == {"image/png", "text/plain"} and len(figure.outputs) == 1
     assert figure.metadata == {"mystnb": {"image": {"alt": "a line"}}}
     assert widget.outputs[0].data == {"text/html": "<b>twin</b>", "text/plain": "Twin()"}
-    assert solution.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}
+    hidden = {"source_hidden": True, "outputs_hidden": True}
+    assert solution.metadata == {"cellView": "form", "jupyter": hidden, "tags": ["solution"]}
     assert solution.outputs[0].execution_count == 5
     assert random.metadata.stored_source == fingerprint("uuid.uuid4().hex")
 

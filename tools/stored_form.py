@@ -142,7 +142,8 @@ def _cell_metadata(cell: NotebookNode) -> dict:
     kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
     if cell.cell_type == "code":
         if tags(cell) & FOLDED_TAGS:
-            kept |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+            hidden = {"outputs_hidden": True} if "solution" in tags(cell) else {}
+            kept |= {"cellView": "form", "jupyter": {"source_hidden": True, **hidden}}
         if tags(cell) & RECORD_TAGS:
             kept["stored_source"] = fingerprint(cell.source)
     return kept
