@@ -150,8 +150,8 @@ class FloatFormat:
 
     @cached_property
     def smallest_subnormal(self) -> float:
-        """Smallest positive value; in an unsigned format, which has no subnormals, the smallest power of two."""
-        return math.ldexp(1.0, self.min_exponent - self.significand_bits)
+        """Smallest positive value; an unsigned format has no subnormals, so there it is `smallest_normal`."""
+        return math.ldexp(1.0, self.min_exponent - self.significand_bits * self.has_zero)
 
     @cached_property
     def eps(self) -> float:
@@ -251,28 +251,29 @@ def classify(code: int, fmt: FloatFormat | str) -> str:
 
 
 def decode(code: int, fmt: FloatFormat | str) -> float:
-    """Return the value of a code, exactly.
+    """Return the value of a code, exactly: a float64 holds it.
 
     Args:
         code: 0 to 2**fmt.bits - 1.
         fmt: a format or its name.
     Special values: negative zero keeps its sign; every NaN code gives NaN.
     Raises: as `fields`.
-    Exactness: exact for every format (float64 holds them all); oracles in tests/test_formats.py.
+    Exactness: oracles in tests/test_formats.py.
     Source: IEEE 754-2019, section 3.4.
     Introduced in: notebooks/01_float_bits.ipynb
     """
     fmt = get_format(fmt)
     sign, exponent, fraction = fields(code, fmt)
     kind = classify(code, fmt)
+    part = fraction / 2**fmt.significand_bits
     if kind == "nan":
         return math.nan
     if kind == "infinity":
         value = math.inf
     elif kind == "normal":
-        value = math.ldexp((1 << fmt.significand_bits) + fraction, exponent - fmt.bias - fmt.significand_bits)
-    else:  # zero and subnormals: no implied 1, and the exponent of the smallest normal
-        value = math.ldexp(fraction, fmt.min_exponent - fmt.significand_bits)
+        value = math.ldexp(1 + part, exponent - fmt.bias)
+    else:  # zero and subnormals: no implied 1, the smallest normal's power
+        value = math.ldexp(part, fmt.min_exponent)
     return -value if sign else value
 
 
