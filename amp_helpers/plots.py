@@ -80,7 +80,7 @@ def field_widths(formats: Iterable[FloatFormat | str], ax: Axes | None = None) -
     ax.set(xlabel="bits", yticks=range(len(known)), yticklabels=[fmt.name for fmt in known])
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
-    ax.legend(loc="lower right", ncols=3)
+    ax.legend(loc="lower right")
     return ax
 
 
