@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "amp_helpers"
-MODULES = sorted(PACKAGE.glob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
 
 #: Imports go to a lower layer only (the design's table and three small modules beside it).
 LAYERS = {
@@ -35,36 +40,43 @@ HEAVY = ["torch", "numpy", "matplotlib", "IPython", "anywidget", "ipywidgets"]
 LIGHT = ["formats", "tables", "javascript", "sphinx_ext", "exercises"]
 
 
+def room(path: Path) -> str:
+    """The module a file belongs to: its own name, or that of the folder it stands in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
 def imports(path: Path) -> list[str]:
-    """Every imported module of a file, also inside functions; the package's own as `.name`."""
+    """Every imported module of a file, also inside functions, by its absolute name."""
     found = []
+    parents = ["amp_helpers", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            found += [f".{node.module or alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append(node.module)
-    return [name.replace("amp_helpers.", ".") for name in found]
+            base = parents[: len(parents) - node.level + 1] if node.level else []
+            modules = [node.module] if node.module else [alias.name for alias in node.names]
+            found += [".".join([*base, module]) for module in modules]
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_imports_go_down(path):
-    if path.stem == "__init__":
+    if room(path) == "__init__":
         assert not imports(path), "importing the package alone must load nothing"
         return
-    assert path.stem in LAYER, f"{path.stem} has no layer: add it to LAYERS"
-    for name in imports(path):
-        if name.startswith("."):
-            target = name.split(".")[1]
-            assert LAYER.get(target, -1) < LAYER[path.stem] or target == "__version__", f"{path.stem} imports {target}"
+    assert room(path) in LAYER, f"{room(path)} has no layer: add it to LAYERS"
+    for imported in imports(path):
+        if imported.startswith("amp_helpers."):
+            target = imported.split(".")[1]
+            below = LAYER.get(target, -1) < LAYER[room(path)]
+            assert below or target in (room(path), "__version__"), f"{name(path)} imports {target}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_only_the_owner_imports(path):
-    for name in imports(path):
-        owner = OWNERS.get(name.split(".")[0])
-        assert owner in (None, path.stem), f"only {owner} imports {name}"
+    for imported in imports(path):
+        owner = OWNERS.get(imported.split(".")[0])
+        assert owner in (None, room(path)), f"only {owner} imports {imported}"
 
 
 def code_lines(path: Path) -> int:
@@ -81,7 +93,7 @@ def code_lines(path: Path) -> int:
     return len(lines)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_modules_are_small(path):
     assert path.stem not in ("utils", "helpers", "common", "misc")
     assert code_lines(path) <= 250
@@ -94,7 +106,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_nothing_runs_at_import(path):
     """Module level holds imports, definitions and constants; no calls but the ones that build a constant."""
     for node in ast.parse(path.read_text(encoding="utf8")).body:

@@ -1,21 +1,13 @@
-"""Checks for the book's exercises. A check explains the first mismatch; it never shows the whole answer.
-
-Every check takes the reader's answer. Given `...` it says that nothing is answered yet and returns, so that "Run all"
-goes on; given a wrong answer it raises AssertionError; given the right one it says so.
-"""
+"""Chapter 01: what sixteen bits hold."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
-from .formats import FORMATS, classify, decode, encode, fields
+from amp_helpers.formats import FORMATS, classify, decode, encode, fields
 
-
-def _unanswered(answer) -> bool:
-    if answer is ...:
-        print("Not answered yet: replace the dots, then run this cell again.")
-    return answer is ...
+from .answers import unanswered
 
 
 def check_bits(answer: str) -> None:
@@ -24,7 +16,7 @@ def check_bits(answer: str) -> None:
     Raises: AssertionError naming the first field that differs; TypeError if the answer is not a string.
     Introduced in: notebooks/01_float_bits.ipynb
     """
-    if _unanswered(answer):
+    if unanswered(answer):
         return
     fmt, value = FORMATS["float16"], -6.25
     if not isinstance(answer, str):
@@ -53,7 +45,7 @@ def check_decode(answer: Callable[[int], float]) -> None:
     Raises: AssertionError naming the first code that is decoded wrongly; TypeError if the answer is not a function.
     Introduced in: notebooks/01_float_bits.ipynb
     """
-    if _unanswered(answer):
+    if unanswered(answer):
         return
     if not callable(answer):
         raise TypeError(f"a function of one code is expected, not {answer!r}")
@@ -81,7 +73,7 @@ def check_first_gap(answer: Callable[[int], int]) -> None:
     Raises: AssertionError naming the first format for which it is wrong; TypeError if the answer is not a function.
     Introduced in: notebooks/01_float_bits.ipynb
     """
-    if _unanswered(answer):
+    if unanswered(answer):
         return
     if not callable(answer):
         raise TypeError(f"a function of the number of fraction bits is expected, not {answer!r}")
