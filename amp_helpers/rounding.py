@@ -307,8 +307,8 @@ def _counting_step(fmt, own, mode, saturate, work, draw):
             y.add_(0.5 - 2.0 ** -(own.significand_bits + 2)).floor_()
         elif dropped < 16 or own.bits == 64:  # as many random bits as are dropped
             y.add_(b.view(dtype).copy_(draw(n).bitwise_and_((1 << dropped) - 1)), alpha=2.0**-dropped).floor_()
-        else:  # fewer: odd multiples of 2**-16 between 0 and 1, whose mean is a half
-            y.add_(b.view(dtype).copy_(draw(n).bitwise_or_(1)), alpha=2.0**-16).add_(0.5).floor_()
+        else:  # there are 16, as a signed integer
+            y.add_(b.view(dtype).copy_(draw(n)), alpha=2.0**-16).add_(0.5).floor_()
         if room:
             torch.addcmul(minus_zero, y, binade, value=2.0 ** (lift - digits), out=y)
         else:  # in this order: y * binade alone may be infinite

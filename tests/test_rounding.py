@@ -309,6 +309,23 @@ def test_stochastic_probability_is_exact(name, monkeypatch):
                 assert (round_to(signed, name, "stochastic") != down).sum() == rest
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "float32"])
+def test_stochastic_probability_is_as_exact_as_stated(name, monkeypatch):
+    """Every 16-bit dither there is, once, for numbers with many more digits than it has: see round_to's docstring."""
+    from amp_helpers import rounding
+
+    codes = torch.arange(-(2**15), 2**15).to(torch.int16)
+    monkeypatch.setattr(rounding, "_random_bits", lambda *_: lambda n: codes.clone())
+    fmt, bound = FORMATS[name], {"float16": 2.0**-13, "tfloat32": 0.0, "bfloat16": 0.0}.get(name, 2.0**-15)
+    for where in BETWEEN if fmt.signed and fmt.min_exponent > -126 else ["a normal number"]:
+        low, ulp = BETWEEN[where](fmt) if fmt.signed else (4.0, 4.0)
+        for fraction in (0.0, 1e-3, 1 / 3, 0.7654321, 0.99999):
+            x = torch.tensor(low + fraction * ulp, dtype=torch.float32).expand(2**16)
+            p = (x[0].item() - low) / ulp
+            share = (round_to(x, name, "stochastic") > low).double().mean().item()
+            assert abs(share - p) <= bound, (where, fraction, share, p)
+
+
 @both
 def test_stochastic_follows_its_generator(function):
     x = torch.linspace(0, 1, 300_001)
@@ -351,6 +368,7 @@ LAYOUTS_OF_TENSORS = {
     "one": lambda x: x[5:6],
     "overlapping": lambda x: x.as_strided((6, 4), (2, 1)),
     "negated view": lambda x: torch.complex(x[:9], x[:9]).conj().imag,
+    "negated element": lambda x: torch.complex(x[:1], x[:1]).conj().imag,
 }
 
 

@@ -1,0 +1,90 @@
+"""The command line: `python -m amp_helpers bench rounding`. A command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: as after `python -m amp_helpers`; None takes the process's own.
+    Returns: the exit code, 0 for success and 2 for a mistake in the arguments.
+    """
+    parser = _Parser(prog="python -m amp_helpers", description="Helpers of the book 'Mixed Precision, Measured'.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for add in COMMANDS:
+        add(commands)
+    try:
+        options = parser.parse_args(arguments)
+        if "run" not in options:
+            parser.print_help()
+            return 2
+        return options.run(options)
+    except (_UsageError, ValueError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+
+
+class _UsageError(Exception):
+    """A mistake in the arguments; argparse would print its usage too and leave the process."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise _UsageError(message)
+
+
+def _add_bench(commands) -> None:
+    bench = commands.add_parser("bench", help="time something on this machine")
+    suites = bench.add_subparsers(title="what to time", metavar="SUITE", required=True)
+    rounding = suites.add_parser(
+        "rounding",
+        help="round_to against x.clone(), torch's casts, ml_dtypes and gfloat",
+        description="Ratios to x.clone() in one process with one torch thread, variants interleaved, medians.",
+    )
+    rounding.add_argument("--sizes", type=_integers, metavar="N,N", help="elements (default: 10000,1000000,10000000)")
+    rounding.add_argument("--formats", type=_words, metavar="NAME,NAME", help="formats (default: six of them)")
+    rounding.add_argument(
+        "--memory",
+        type=_words,
+        metavar="KIND,KIND",
+        help="whether large results get fresh pages of the system or memory freed before (default: fresh,reused)",
+    )
+    rounding.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    rounding.set_defaults(run=_bench_rounding)
+
+
+def _bench_rounding(options) -> int:
+    from . import benchmark
+
+    chosen = {"formats": options.formats, "sizes": options.sizes, "memories": options.memory}
+    with benchmark.one_thread():
+        machine = benchmark.machine_line()
+        rows = list(benchmark.benchmark_rounding(**{name: value for name, value in chosen.items() if value}))
+        if options.json:
+            print(json.dumps({"machine": machine} | benchmark.rounding_record(rows), indent=2))
+        else:
+            print(machine, benchmark.rounding_table(rows), *benchmark.rounding_verdicts(rows), sep="\n")
+    return 0
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
+def _integers(text: str) -> list[int]:
+    try:
+        return [int(float(word)) for word in _words(text)]  # 1e6 is welcome too
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 10000,1000000") from None
+
+
+#: Each adds one command to the parser and names the function that runs it.
+COMMANDS = (_add_bench,)
+
+if __name__ == "__main__":
+    sys.exit(main())
