@@ -1,6 +1,7 @@
 """The built wheel works without the checkout: it carries its data files and shows a widget."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -70,7 +71,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
 @pytest.mark.slow
 def test_wheel_shows_a_widget_in_a_fresh_environment(wheel, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "env")
-    python = next((tmp_path / "env").glob("*/python*"))
+    python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     # torch is left out: neither the formats nor the widgets need it, and it is most of the download.
     needed = ["anywidget", "ipython", "ipywidgets", "matplotlib", "numpy"]
     pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
