@@ -126,14 +126,14 @@ def round_to(x, fmt, mode="nearest_even", *, overflow="ieee", generator=None):
     Special values: NaN stays NaN, also for formats without one. Negative zero keeps its sign where the format
         has one. In float8_e8m0fnu zero and negative values give NaN, and a positive value below the smallest
         gives the smallest. What x's dtype cannot hold (custom formats only) is cast to it.
-    Stochastic: an element goes to the upper neighbour with probability rest / ulp. Values of the format never
+    Raises: TypeError for another dtype or layout, or a generator that is none; ValueError for an unknown
+        format, mode or overflow, or a generator on another device.
+    Exactness: equal to `round_reference` in the deterministic modes; oracles in tests/test_rounding.py.
+        Stochastic: an element goes to the upper neighbour with probability rest / ulp. Values of the format never
         move. From float32 that probability is exact in bfloat16 and tfloat32 and for the normal numbers of
         float16; for its subnormals it is off by less than 2**-13, in all smaller formats by at most 2**-15.
         From float64 it is exact for normal numbers. A seed may give other draws on CUDA than on a CPU.
-    Raises: TypeError for another dtype or layout, or a generator that is none; ValueError for an unknown
-        format, mode or overflow, or a generator on another device.
-    Compiled code: under torch.compile it runs eagerly, between two graphs.
-    Exactness: equal to `round_reference`; oracles in tests/test_rounding.py.
+        Under torch.compile it runs eagerly, between two graphs.
     Source: IEEE 754-2019, sections 4.3 and 7.4.
     Introduced in: notebooks/01_float_bits.ipynb
     """

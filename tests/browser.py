@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
-import os
-import shutil
 import threading
 from pathlib import Path
 
+from env import find_chromium
 from playwright.sync_api import Browser, Page, sync_playwright
 
 BUILT_BOOK = Path(__file__).parents[1] / "_build" / "html"
@@ -22,13 +21,11 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def chromium() -> str:
     """Path of the browser: $CHROMIUM, else the system's, else Playwright's own; RuntimeError if there is none."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if found:
+    if found := find_chromium():
         return found
     with sync_playwright() as playwright:
         own = playwright.chromium.executable_path

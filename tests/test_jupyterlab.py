@@ -83,8 +83,14 @@ def lab(tmp_path_factory):
 def run_cell(page, index):
     """Run a cell; gives its output area."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    cell.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt")
+    before = prompt.inner_text()
+    for _ in range(6):  # on a busy machine the first keys may come before JupyterLab listens
+        cell.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Control+Enter")
+        with contextlib.suppress(AssertionError):
+            expect(prompt).not_to_have_text(before, timeout=10_000)
+            break
     return cell.locator(".jp-Cell-outputWrapper")
 
 
