@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -111,6 +112,11 @@ def test_widget_and_python_move_each_other(lab, browser):
         expect(value).to_have_text("infinity")
         expect(run_cell(page, 1)).to_contain_text("python reads 0x7c00 inf", timeout=60_000)
 
+        # Every one of these keys is a command of JupyterLab while no editor has the focus (a: new cell, d d: delete).
+        widget.locator("#decimal").click()
+        page.keyboard.type("abdd/xz1")
+        expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(CELLS))
+        expect(widget.locator("#decimal")).to_have_value(re.compile("abdd/xz1"))
         widget.locator("#decimal").fill("3.14159")
         expect(run_cell(page, 1)).to_contain_text("python reads 0x4248 3.140625", timeout=60_000)
 

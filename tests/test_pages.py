@@ -112,6 +112,20 @@ def test_front_page_shows_a_compact_explorer_that_works(browser, home):
         expect(explorer.get_by_text(re.compile(r"[−-]0\.0999")).first).to_be_visible()
 
 
+def test_keys_typed_into_a_widget_stay_there(browser, home):
+    """The theme's own shortcut "/" would take the key out of a fraction."""
+    with visit(browser, home) as page:
+        page.goto(home + "notebooks/01_float_bits.html")
+        explorer = page.locator("amp-widget[data-live]")
+        explorer.locator("#decimal").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("1/3")
+        page.keyboard.press("Enter")
+        expect(explorer.locator(".headline .value")).to_have_text("0.333251953125")
+        page.keyboard.press("Control+k")  # this one is meant for the page
+        expect(page.locator("input[type=search]").first).to_be_focused()
+
+
 def test_search_finds_words_of_pages_and_notebooks(browser, home):
     with visit(browser, home) as page:
         page.goto(home + "search.html?q=subnormal")

@@ -55,6 +55,11 @@ export function mount(el, css) {
   const root = h("div", { class: "amp", role: "group" });
   box.attachShadow({ mode: "open" }).append(h("style", {}, BASE_CSS, css), root);
   el.append(box);
+  // Outside, keys typed in here seem to come from a plain element, and the book's theme would take "/" for its search.
+  // With Control, Alt or Meta they are meant for the page.
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
+  });
   const follow = () => root.classList.toggle("dark", hasLightText(box));
   const observer = new MutationObserver(() => {
     follow();
