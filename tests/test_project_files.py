@@ -196,7 +196,7 @@ def test_files_are_clean():
     ("name", "text"),
     [
         ("a.md", "see /home/" + "ann/book\n"),
-        ("a.md", "see /work/" + "main\n"),
+        ("a.md", "see /mn" + "t/data/main\n"),
         ("a.py", "url = 'https://py" + "pi.org/simple'\n"),
         ("a.txt", "--index" + "-url https://example.org\n"),
         ("a.html", '<script src="https://cdn.jsdel' + 'ivr.net/x.js"></script>\n'),
