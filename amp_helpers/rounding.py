@@ -68,46 +68,69 @@ def _powers_of_two(device: torch.device) -> torch.Tensor:
 
 
 @_rounding
-def round_reference(x, fmt, mode="nearest_even", *, overflow="ieee", generator=None):
-    """Round every element of `x` once to a value of `fmt`. To be read; `round_to` is the fast one.
+def round_reference(
+    x,
+    fmt,
+    mode="nearest_even",
+    *,
+    overflow="ieee",
+    generator=None,
+):
+    """Round every element of `x` once to a value of `fmt`.
 
-    Arguments, result and errors: as `round_to`. Stochastic probabilities are exact to 2**-53.
+    To be read; `round_to` is the fast one. Arguments, result and errors are
+    the same. Stochastic probabilities are exact to 2**-53.
     Introduced in: notebooks/01_float_bits.ipynb
     """
     magnitude, negative = x.double().abs(), x.signbit()
 
-    # 1. The neighbours of |x| are `count` and `count + 1` ulps, as if exponents had no upper end.
-    exponent = (magnitude.frexp().exponent.long() - 1).clamp(fmt.min_exponent, 1023)
+    # 1. The neighbours of |x| are `count` and `count + 1` ulps, as if
+    # exponents had no upper end.
+    exponent = magnitude.frexp().exponent.long() - 1
+    exponent = exponent.clamp(fmt.min_exponent, 1023)
     ulp = _powers_of_two(x.device)[exponent - fmt.significand_bits + 1074]
     count = (magnitude / ulp).floor()
     rest = magnitude - count * ulp
 
-    # 2. Up or down? Codes count upwards with the values; a tie goes to the even one.
+    # 2. Up or down? Codes count upwards with the values; a tie goes to the
+    # even one.
     no = torch.zeros_like(negative)
-    away_from_zero = {"toward_positive": ~negative, "toward_negative": negative}.get(mode, no)
+    outward = {"toward_positive": ~negative, "toward_negative": negative}
+    outward = outward.get(mode, no)  # away from zero, for this sign
     if mode == "nearest_even":
-        code = count.long() + ((exponent + fmt.bias - 1) << fmt.significand_bits)
-        up = (2 * rest > ulp) | ((2 * rest == ulp) & (code % 2 == 1))
+        binade = (exponent + fmt.bias - 1) << fmt.significand_bits
+        odd = (count.long() + binade) % 2 == 1
+        up = (2 * rest > ulp) | ((2 * rest == ulp) & odd)
     elif mode == "nearest_away":
         up = 2 * rest >= ulp
     elif mode == "stochastic":  # the nearer neighbour is the likelier one
-        up = torch.rand(x.shape, dtype=torch.float64, device=x.device, generator=generator) < rest / ulp
+        draw = torch.empty_like(magnitude).uniform_(generator=generator)
+        up = draw < rest / ulp
     else:
-        up = away_from_zero & (rest > 0)
+        up = outward & (rest > 0)
     result = (count + up) * ulp
     if not fmt.has_zero:
         result = result.clamp(min=fmt.smallest_normal)
 
-    # 3. Beyond the largest value. A mode that rounds towards zero stops there, unless x is infinite.
-    stops = ~away_from_zero & x.isfinite() if mode.startswith("toward") else no
-    beyond = torch.full_like(result, math.inf if fmt.has_infinity else math.nan)
+    # 3. Beyond the largest value. A mode that rounds towards zero stops
+    # there, unless x is infinite.
+    stops = no
+    if mode.startswith("toward"):
+        stops = ~outward & x.isfinite()
     if overflow == "saturate" or not fmt.has_nan:
         stops = ~no
-    result = torch.where(result > fmt.max, torch.where(stops, fmt.max, beyond), result)
+    beyond = math.inf if fmt.has_infinity else math.nan
+    top = torch.full_like(result, beyond).where(~stops, fmt.max)
+    result = top.where(result > fmt.max, result)
 
-    # 4. The sign, which some formats lack, or have for every number but zero.
-    result = result.copysign(x.double()) if fmt.signed else torch.where(negative | (x == 0), math.nan, result)
-    return (result if fmt.has_negative_zero else result + 0.0).to(x.dtype)
+    # 4. The sign, which some formats lack, or have for all but zero.
+    if fmt.signed:
+        result = result.copysign(x.double())
+    else:
+        result = result.masked_fill(negative | (x == 0), math.nan)
+    if not fmt.has_negative_zero:
+        result = result + 0.0
+    return result.to(x.dtype)
 
 
 @_rounding
