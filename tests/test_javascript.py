@@ -208,7 +208,8 @@ def test_a_shared_module_is_folded_in_once():
 
 def test_page_script_is_classic_and_names_no_host(node, tmp_path):
     script = javascript.page_script()
-    assert not re.search(r"https?://|(?<!:)//[a-z]+\.[a-z]+", script)
+    namespace = "http://www.w3.org/2000/svg"  # the name of SVG, which no browser asks for
+    assert not re.search(r"https?://|(?<!:)//[a-z]+\.[a-z]+", script.replace(namespace, ""))
     path = tmp_path / "page.cjs"
     path.write_text(script, encoding="utf-8")
     subprocess.run([node, "--check", str(path)], check=True)

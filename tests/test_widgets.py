@@ -13,6 +13,7 @@ import anywidget
 import pytest
 import traitlets
 
+from amp_helpers import widgets
 from amp_helpers.formats import FORMATS, encode
 from amp_helpers.javascript import widget_kinds
 from amp_helpers.widgets import BitExplorer, BookWidget
@@ -56,7 +57,8 @@ def outside_colab(monkeypatch):
 
 
 def test_every_widget_has_its_module_and_back():
-    kinds = {cls._kind: cls for cls in (BitExplorer,)}
+    everything = (getattr(widgets, name) for name in widgets.__all__)
+    kinds = {cls._kind: cls for cls in everything if issubclass(cls, BookWidget) and cls is not BookWidget}
     assert sorted(kinds) == widget_kinds()
     for cls in kinds.values():
         assert "export default" in str(cls._esm) and issubclass(cls, anywidget.AnyWidget)

@@ -2,5 +2,9 @@
 
 from .base import BookWidget
 from .bit_explorer import BitExplorer
+from .interactive import InteractiveFigure
+from .number_line import NumberLine
+from .rounding_stepper import RoundingStepper
+from .swamping import Swamping
 
-__all__ = ["BitExplorer", "BookWidget"]
+__all__ = ["BitExplorer", "BookWidget", "InteractiveFigure", "NumberLine", "RoundingStepper", "Swamping"]

@@ -12,6 +12,15 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** An SVG element; text children become text nodes. */
+export function svg(tag, attributes = {}, ...children) {
+  // The namespace is a name, not an address: nothing is loaded from it.
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 // Colours come from the page's theme where it has them (pydata, JupyterLab), else from the fallbacks.
 const BASE_CSS = `
 :host { display: block; }
