@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx lint store clean
+.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx test-colab lint store clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -20,9 +20,11 @@ test-notebooks: ## run every notebook cell and compare it with its stored output
 	@$(PYTHON) tools/run.py test-notebooks
 test-no-amx: ## the notebooks again, with the CPU's newer instruction sets switched off
 	@$(PYTHON) tools/run.py test-no-amx
+test-colab: ## the notebooks and widgets on Colab's versions (needs Python 3.13 and 8 GB)
+	@$(PYTHON) tools/run.py test-colab
 lint: ## check style and formatting
 	@$(PYTHON) tools/run.py lint
 store: ## run the notebooks and store their outputs
 	@$(PYTHON) tools/run.py store
-clean: ## remove what the targets made (.venv stays)
+clean: ## remove what the targets made (.venv and .venv-colab stay)
 	@$(PYTHON) tools/run.py clean

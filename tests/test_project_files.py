@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import check_files  # noqa: E402
+import colab_env  # noqa: E402
 import environment  # noqa: E402
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -124,6 +126,14 @@ def test_ci_runs_the_gate():
     assert re.search(r"^make test$", read(".ci/run"), re.MULTILINE)
 
 
+def test_every_week_tries_the_newest_versions_and_colabs():
+    workflow = yaml.safe_load(read(".github/workflows/weekly.yml"))
+    commands = {name: [step.get("run") for step in job["steps"]] for name, job in workflow["jobs"].items()}
+    assert "NEWEST=1 make test" in commands["newest"] and "make test-colab" in commands["colab"]
+    report = workflow["jobs"]["report"]
+    assert set(report["needs"]) == set(commands) - {"report"} and report["if"] == "failure()"
+
+
 def test_publishing_keeps_out_pull_requests_of_others():
     workflow = yaml.safe_load(read(".github/workflows/publish.yml"))
     condition = workflow["jobs"]["book"]["if"]
@@ -181,6 +191,20 @@ def test_environment_has_every_requirement_with_its_floor():
 def test_a_requirement_that_conda_cannot_express_is_refused():
     with pytest.raises(ValueError, match="extra"):
         environment.split("package[extra]>=1")
+
+
+# --- Colab's versions -----------------------------------------------------------------------------
+
+
+def test_the_list_of_colabs_versions_says_where_it_is_from():
+    source = r"^# googlecolab/backend-info\b.*, list of 2\d{3}-\d\d-\d\d:$"
+    assert re.search(source, read("tests/colab/versions.txt"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("requirement", [f"python{PROJECT['requires-python']}", *PROJECT["dependencies"]])
+def test_colab_has_what_the_package_requires(requirement):
+    name, versions = environment.split(requirement)
+    assert colab_env.versions()[name] in SpecifierSet(versions), "installing the package would replace it there"
 
 
 # --- every file -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Make and keep the one virtual environment, `.venv`.
+"""Make and keep the virtual environment `.venv` (the one of `make test-colab` is in colab_env.py).
 
 It grows in steps: "book" installs what builds the book (no torch), "test" everything. Requirements come from
 pyproject.toml, exact versions from constraints.txt (NEWEST=1 ignores them). A step whose inputs have not changed
@@ -16,9 +16,10 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS, EXE = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+BIN = VENV / SCRIPTS
+PYTHON = BIN / f"python{EXE}"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -55,16 +56,16 @@ def ensure(step: str) -> Path:
     return PYTHON
 
 
-def create() -> None:
-    shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+def create(folder: Path = VENV, python: str = sys.executable) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    made = subprocess.run([python, "-m", "venv", str(folder)], capture_output=True, text=True)
     if made.returncode:
-        shutil.rmtree(VENV, ignore_errors=True)
-        fail(f"could not make .venv (on Debian: install python3-venv).\n{made.stdout}{made.stderr}".rstrip())
+        shutil.rmtree(folder, ignore_errors=True)
+        fail(f"could not make {folder.name} (on Debian: install python3-venv).\n{made.stdout}{made.stderr}".rstrip())
 
 
-def pip(*args: str) -> None:
-    command = [str(PYTHON), "-m", "pip", *args, "--quiet", "--disable-pip-version-check"]
+def pip(*args: str, python: Path = PYTHON) -> None:
+    command = [str(python), "-m", "pip", *args, "--quiet", "--disable-pip-version-check"]
     if subprocess.run(command, cwd=ROOT).returncode:
         fail(f"pip {args[0]} failed (see above); nothing was marked as installed, so running again retries")
 

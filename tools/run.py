@@ -1,6 +1,7 @@
 """What the Makefile calls: `python tools/run.py TARGET`.
 
-Each target first makes sure that `.venv` holds what it needs, then runs one or more commands in it.
+Each target first makes sure that its environment holds what it needs (`.venv`, and `.venv-colab` for test-colab), then
+runs one or more commands in it.
 """
 
 from __future__ import annotations
@@ -10,26 +11,25 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import colab_env
 from env import BIN, ROOT, chromium, ensure, fail
 
 HTML = ROOT / "_build" / "html"
-#: Strict on the pinned versions; on others (NEWEST=1) only the notebooks' own conclusions have to hold.
-NBVAL = [
-    "--nbval-lax" if os.environ.get("NEWEST") == "1" else "--nbval",
-    "--nbval-current-env",
-    "--nbval-sanitize-with=tests/nbval_sanitize.cfg",
-]
+#: Strict on the pinned versions; on others (NEWEST=1, Colab's) only the notebooks' own conclusions have to hold.
+STRICTNESS = "--nbval-lax" if os.environ.get("NEWEST") == "1" else "--nbval"
+NBVAL = ["--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg"]
 NBVAL += ["--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120", "notebooks"]
 #: Two threads on two contended cores are slower than one, and reductions stay reproducible.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 NO_AMX = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
-def venv(*command: str, **env: str) -> None:
-    """Run a command of `.venv`; stop with its exit status if it fails."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONHASHSEED": "0", **env}
-    status = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, env=environment).returncode
+def venv(*command: str, programs: Path = BIN, **env: str) -> None:
+    """Run a command of `.venv`, or of the environment with these programs; stop with its exit status if it fails."""
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONHASHSEED": "0", **env}
+    status = subprocess.run([str(programs / command[0]), *command[1:]], cwd=ROOT, env=environment).returncode
     if status:
         sys.exit(status)
 
@@ -59,7 +59,7 @@ def lint() -> None:
 
 def unit() -> None:
     book("test")
-    venv("pytest", "-m", "not browser", **ONE_THREAD)
+    venv("pytest", "-m", "not browser and not colab", **ONE_THREAD)
 
 
 def browser() -> None:
@@ -69,7 +69,21 @@ def browser() -> None:
 
 def notebooks(**env: str) -> None:
     ensure("test")
-    venv("pytest", *NBVAL, **ONE_THREAD, **env)
+    venv("pytest", STRICTNESS, *NBVAL, **ONE_THREAD, **env)
+
+
+def on_colab() -> None:
+    """The tests leave the built wheel installed; the notebooks run with that and not with the checkout."""
+    started = time.monotonic()
+    colab_env.ensure()
+    ready = time.monotonic()
+    env = {"programs": colab_env.BIN, "PYTHONPATH": str(colab_env.STAND_IN), **ONE_THREAD}
+    env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernel's debugger has warnings for Python 3.13
+    venv("pytest", "-m", "colab", "tests/colab", **env)
+    venv("pytest", "--nbval-lax", *NBVAL, **env)
+    print(
+        f"--- on Colab's versions, {time.monotonic() - ready:.0f} s (environment: {ready - started:.0f} s)", flush=True
+    )
 
 
 def everything() -> None:
@@ -98,6 +112,7 @@ TARGETS = {
     "test-browser": browser,
     "test-notebooks": notebooks,
     "test-no-amx": lambda: notebooks(**NO_AMX),
+    "test-colab": on_colab,
     "store": store,
     "clean": clean,
 }
