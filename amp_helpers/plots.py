@@ -6,6 +6,7 @@ the whole book; sign, exponent and fraction have a trio of their own, the widget
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,12 @@ DTYPE_STYLE = {
 }
 FIELD_COLORS = {"sign": "#a8321f", "exponent": "#2f7d4f", "fraction": "#2b62b5"}
 FIELD_HATCHES = {"sign": "xxx", "exponent": "", "fraction": "///"}
+#: For the numbers of a model, whatever their dtype: told apart by dashes too.
+KIND_STYLES = (
+    {"color": "#5b4a8a", "linestyle": "-"},
+    {"color": "#8a6d3b", "linestyle": "--"},
+    {"color": "#b0305c", "linestyle": ":"},
+)
 
 
 def use_book_style() -> None:
@@ -101,3 +108,132 @@ def gaps(series: dict[str, tuple[list[float], list[float]]], ax: Axes | None = N
     ax.set(xlabel="value", ylabel="gap to the next value")
     ax.legend()
     return ax
+
+
+def ignored_shares(updates: list[float], shares: dict[str, list[float]], ax: Axes | None = None) -> Axes:
+    """Draw the share of weights that an update leaves unchanged, against the size of the update.
+
+    Args:
+        updates: positive sizes, drawn on a logarithmic axis.
+        shares: dtype name -> one share (0 to 1) per update.
+        ax: axes to draw on; None makes new ones.
+    Raises: KeyError if a name has no style in `DTYPE_STYLE`.
+    Introduced in: notebooks/03_rounding_and_swamping.ipynb
+    """
+    ax = _axes(ax)
+    for name, values in shares.items():
+        ax.plot(updates, values, label=name, markevery=max(1, len(updates) // 8), **DTYPE_STYLE[name])
+    ax.set_xscale("log")
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.set(xlabel="update", ylabel="weights that ignore it", ylim=(-0.03, 1.03))
+    ax.legend()
+    return ax
+
+
+def running_sums(sums: dict[str, list[float]], ax: Axes | None = None) -> Axes:
+    """Draw how sums grow, one line each, against the number of numbers added.
+
+    Args:
+        sums: label -> the sum after 1, 2, 3 ... numbers. The label's first word is the dtype that styles the line; a
+            label of more words is drawn dashed.
+        ax: axes to draw on; None makes new ones.
+    Raises: KeyError if a first word has no style in `DTYPE_STYLE`.
+    Introduced in: notebooks/03_rounding_and_swamping.ipynb
+    """
+    ax = _axes(ax)
+    for label, values in sums.items():
+        dtype, *more = label.split()
+        counts = range(1, len(values) + 1)
+        every = max(1, len(values) // 8)
+        ax.plot(counts, values, "--" if more else "-", label=label, markevery=every, **DTYPE_STYLE[dtype])
+    ax.set(xlabel="numbers added", ylabel="sum")
+    ax.legend()
+    return ax
+
+
+def relative_errors(series: dict[str, tuple[list[float], list[float]]], ax: Axes | None = None) -> Axes:
+    """Draw a relative error against the size of the number, both on log2 axes.
+
+    Args:
+        series: dtype name -> (sizes, errors), both positive and of equal length; an error of 1 loses all.
+        ax: axes to draw on; None makes new ones.
+    Raises: KeyError if a name has no style in `DTYPE_STYLE`.
+    Introduced in: notebooks/02_range_and_precision.ipynb
+    """
+    ax = _axes(ax)
+    for name, (sizes, errors) in series.items():
+        ax.plot(sizes, errors, label=name, markevery=max(1, len(sizes) // 8), **DTYPE_STYLE[name])
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log", base=2)
+    ax.set(xlabel="size of the number", ylabel="worst relative error")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # the lines leave no corner free
+    return ax
+
+
+def value_lines(values: dict[str, list[float]], ax: Axes | None = None) -> Axes:
+    """Draw the values of each format as strokes on a number line, one line above the other.
+
+    Args:
+        values: format name -> values, drawn from top to bottom.
+        ax: axes to draw on; None makes new ones.
+    Raises: KeyError if a name has no style in `DTYPE_STYLE`.
+    Introduced in: notebooks/02_range_and_precision.ipynb
+    """
+    ax = _axes(ax)
+    for row, (name, numbers) in enumerate(values.items()):
+        ax.axhline(row, color=DTYPE_STYLE[name]["color"], linewidth=0.8)
+        ax.vlines(numbers, row - 0.28, row + 0.28, color=DTYPE_STYLE[name]["color"], linewidth=1.1)
+    ax.set(xlabel="value", yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5))
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def exponents(
+    shares: dict[str, tuple[list[int], list[float]]], formats: Iterable[FloatFormat | str], ax: Axes | None = None
+) -> Axes:
+    """Draw how numbers are spread over the powers of two, and below it the range of formats.
+
+    The bar of a format covers its normal numbers, its hatched part the subnormal ones.
+
+    Args:
+        shares: what the numbers are -> (exponents, shares): which part of them, 0 to 1, lies from 2**e to 2**(e + 1).
+            Up to three, in the styles of `KIND_STYLES`.
+        formats: formats or names with a style in `DTYPE_STYLE`, their bars drawn from top to bottom.
+        ax: axes to draw on; None makes new ones.
+    Raises: as `formats.get_format`; KeyError if a format has no style; ValueError if there are too many shares.
+    Introduced in: notebooks/02_range_and_precision.ipynb
+    """
+    if len(shares) > len(KIND_STYLES):
+        raise ValueError(f"at most {len(KIND_STYLES)} kinds of numbers can be told apart, not {len(shares)}")
+    ax = _axes(ax)
+    for (kind, (powers, parts)), style in zip(shares.items(), KIND_STYLES, strict=False):
+        ax.plot([e + 0.5 for e in powers], parts, label=kind, **style)
+    low, high = ax.get_xlim()
+    unit = ax.get_ylim()[1] / 10
+    for row, fmt in enumerate(map(get_format, formats), start=1):
+        color = DTYPE_STYLE[fmt.name]["color"]
+        tiny = fmt.min_exponent - fmt.significand_bits
+        bar = {"y": -row * unit, "height": 0.74 * unit, "edgecolor": color}
+        ax.barh(width=fmt.min_exponent - tiny, left=tiny, color="none", hatch="////", linewidth=0.8, **bar)
+        ax.barh(width=fmt.max_exponent + 1 - fmt.min_exponent, left=fmt.min_exponent, color=color, **bar)
+        inside = tiny <= low
+        ax.text(
+            low + 0.8 if inside else tiny - 0.6, -row * unit, fmt.name,
+            color="white" if inside else "#22211f", ha="left" if inside else "right", va="center", fontsize=8.5,
+        )  # fmt: skip
+    ax.xaxis.set_major_formatter(lambda exponent, _: f"$2^{{{exponent:.0f}}}$")
+    ax.set(xlim=(low, high), xlabel="size of the number", ylabel="share")
+    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= ax.get_ylim()[1]])
+    ax.legend()
+    return ax
+
+
+def to_png(ax: Axes) -> bytes:
+    """Return the whole figure of some axes as a PNG file, and close it.
+
+    Introduced in: notebooks/02_range_and_precision.ipynb
+    """
+    file = io.BytesIO()
+    ax.figure.savefig(file, format="png", dpi=ax.figure.dpi, metadata={"Software": None})
+    plt.close(ax.figure)
+    return file.getvalue()

@@ -80,7 +80,7 @@ def round_reference(
 
     To be read; `round_to` is the fast one. Arguments, result and errors are
     the same. Stochastic probabilities are exact to 2**-53.
-    Introduced in: notebooks/01_float_bits.ipynb
+    Introduced in: notebooks/03_rounding_and_swamping.ipynb
     """
     magnitude, negative = x.double().abs(), x.signbit()
 

@@ -5,5 +5,17 @@ goes on; given a wrong answer it raises AssertionError; given the right one it s
 """
 
 from .float_bits import check_bits, check_decode, check_first_gap
+from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
+from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
 
-__all__ = ["check_bits", "check_decode", "check_first_gap"]
+__all__ = [
+    "check_bits",
+    "check_choose_format",
+    "check_decode",
+    "check_first_gap",
+    "check_float16_sum",
+    "check_half_ulp",
+    "check_largest_scale",
+    "check_small_updates",
+    "check_value_count",
+]
