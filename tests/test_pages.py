@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,18 +12,8 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PAGES = [
-    "index.html",
-    "book/how_to_use.html",
-    "notebooks/01_float_bits.html",
-    "book/glossary.html",
-    "book/api.html",
-    "book/references.html",
-    "book/style_guide.html",
-    "notebooks/00_template.html",
-    "search.html",
-    "404.html",
-]
+CONTENTS = (Path(__file__).parents[1] / "_toc.yml").read_text(encoding="utf8")
+PAGES = [f"{name}.html" for name in [*re.findall(r"(?:root|file): (\S+)", CONTENTS), "search", "404"]]
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 #: What axe finds in sphinx-book-theme itself, on pages without a word of ours. Everything else fails.
 THEME_FINDINGS = {"label-content-name-mismatch", "region"}

@@ -5,7 +5,7 @@ export const CSS = `
   grid-template-columns: minmax(0, 1fr); }
 p { margin: 0; } [hidden] { display: none !important; }
 .small { font-size: 13px; color: var(--muted); } .problem { font-size: 13px; color: var(--bad); overflow-wrap: anywhere; } .problem:empty { display: none; }
-.controls { display: grid; gap: 12px; grid-template-columns: minmax(0, 1.5fr) repeat(3, minmax(0, 1fr)); align-items: start; } .controls select { width: 100%; }
+.controls { display: grid; gap: 12px; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr) minmax(0, 0.9fr) minmax(0, 1.3fr); align-items: start; } .controls select { width: 100%; }
 .presets { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; } .presets .label { margin-inline-end: 4px; } .presets button { font-size: 14px; }
 [aria-disabled=true] { color: var(--muted); border-style: dashed; cursor: default; }
 .stepping { display: flex; gap: 12px; align-items: center; justify-content: space-between; border-top: 1px solid var(--line); padding-top: 20px; }
@@ -25,7 +25,7 @@ li[aria-current] { color: var(--ink); font-weight: 600; border-bottom-color: var
 .sign .nibble { border-width: 4px; padding: 0 5px; } .guard .nibble, .round .nibble { background: var(--wash); padding: 0 8px; } .guard .cell, .round .cell { font-weight: 700; }
 .mark { font: 500 17px/36px var(--mono); white-space: nowrap; } .exponent .mark { color: var(--c); }
 .mark sup { font-size: .75em; line-height: 0; }
-.loose { font: 500 15px/36px var(--mono); color: var(--muted); margin-inline-end: 4px; } .rest, .sticky { flex: 1 1 120px; min-width: 0; } .rest .bits, .sticky .bits { row-gap: 0; }
+.loose { font: 500 15px/36px var(--mono); color: var(--muted); margin-inline-end: 4px; } .rest { flex: 1 1 120px; min-width: 0; } .sticky { flex: 1 1 60px; min-width: 0; } .rest .bits, .sticky .bits { row-gap: 0; }
 .sticky .loose, .rest .loose { line-height: 24px; } .rest .bits, .sticky .bits { min-height: 36px; }
 .behind { display: flex; flex-wrap: wrap; gap: 10px 8px; border-inline-start: 4px solid var(--ink); padding-inline-start: 10px; margin-inline-start: 4px; flex: 1 1 220px; min-width: 0; }
 .narration { display: block; background: var(--wash); border-radius: 8px; padding: 12px 16px; font-size: 16px; overflow-wrap: anywhere; min-height: 76px; }
