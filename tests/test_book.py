@@ -158,10 +158,15 @@ def test_icons_that_pages_use_survive_the_cut(book_html):
         assert re.search(rf'["{{,]{re.escape(name)}"?:\[\d+,\d+,|"{re.escape(name)}"', script), name
 
 
+#: The theme's classes of what REPOSITORY turns on.
+BUTTONS = ("dropdown-launch-buttons", "dropdown-source-buttons")
+
+
 def test_no_address_without_repository(pages):
     for path in pages:
         text = path.read_text(encoding="utf8")
-        assert "github.com/" not in text and "colab.research.google.com" not in text, path.name
+        for trace in (*BUTTONS, "colab.research.google.com", "mybinder.org"):
+            assert trace not in text, f"{path.name}: {trace}"
 
 
 @pytest.mark.slow
@@ -179,6 +184,7 @@ def test_repository_turns_on_launch_buttons_and_edit_links(tmp_path):
     )
     assert "https://github.com/some-owner/some.name/edit/main/notebooks/01_float_bits.ipynb" in chapter
     assert "/edit/published/" not in chapter
+    assert all(button in chapter for button in BUTTONS)
     assert 'href="/some.name/_static/' in (html / "404.html").read_text(encoding="utf8")
 
 
