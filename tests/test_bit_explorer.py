@@ -1,73 +1,19 @@
 """The bit explorer in headless Chromium: on a small page of our own with the real host, and on the built chapter."""
 
-import html
-import json
 import math
 import random
 import re
-from contextlib import contextmanager
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser import overflow, serve, visit
 from playwright.sync_api import expect
+from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
 
 from amp_helpers.formats import FORMATS, FloatFormat, classify, decode, encode
-from amp_helpers.javascript import STATIC, page_script
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-HOSTILE = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
 CUSTOM = {"format": "custom", "exponent_bits": 3, "significand_bits": 2, "bias": 3, "specials": "none"}
-STYLE = """
-html { color-scheme: light dark }
-body { margin: 0 auto; max-width: 760px; padding: 0 16px; background: #fff; color: #22211f }
-html[data-theme=dark] body { background: #17181a; color: #e6e4df }
-"""
-
-
-def write_page(folder, name, *states, theme="light", before=""):
-    """A page with one widget per state, the same script and style sheet that the book loads."""
-    widgets = "".join(
-        f'<amp-widget kind="{state.pop("kind", "bit_explorer")}" state="{html.escape(json.dumps(state))}">'
-        "<pre>the fallback</pre></amp-widget>"
-        for state in map(dict, states)
-    )
-    (folder / f"{name}.html").write_text(
-        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>page</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="widgets.css">'
-        f'<link rel="icon" href="data:,"><style>{STYLE}</style><script defer src="widgets.js"></script></head>'
-        f'<body><main><h1 id="top">Bits</h1>{before}{widgets}<h2 id="end">End</h2></main></body></html>',
-        encoding="utf-8",
-    )
-    return f"{name}.html"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """(folder, its address): pages made on the spot, with the script and the style sheet of the book."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "widgets.js").write_text(page_script(), encoding="utf-8")
-    (folder / "widgets.css").write_text((STATIC / "book" / "widgets.css").read_text(encoding="utf-8"), encoding="utf-8")
-    with serve(folder) as home:
-        yield folder, home
-
-
-@pytest.fixture
-def open_page(site, browser, request):
-    """A function that opens a page of the site and gives its first widget; nothing foreign, nothing on the console."""
-    folder, home = site
-
-    @contextmanager
-    def opened(*states, theme="light", before="", hash="", **context):
-        name = write_page(folder, re.sub(r"\W+", "-", request.node.name), *states, theme=theme, before=before)
-        with visit(browser, home, **context) as page:
-            page.goto(home + name + hash)
-            yield Explorer(page)
-            assert page.foreign == [] and page.messages == []
-
-    return opened
 
 
 class Explorer:
@@ -93,6 +39,10 @@ class Explorer:
 
     def type(self, field, text):
         self.root.locator(f"#{field}").fill(text)
+
+
+#: For the fixture `open_page`.
+KIND, VIEW = "bit_explorer", Explorer
 
 
 SELECTORS = {
@@ -432,11 +382,6 @@ def test_copying_without_a_clipboard(open_page):
 # --- the address ---------------------------------------------------------------------------------------------------
 
 
-def address(page):
-    page.wait_for_timeout(350)  # the page writes it a moment after the last change
-    return page.evaluate("location.hash")
-
-
 def test_state_in_the_address_round_trips(open_page):
     state = {"format": "float16", "code": "0x3c00", "url_state": True}
     with open_page(state, {**state, "format": "bfloat16", "code": "0x3f80"}) as explorer:
@@ -496,14 +441,6 @@ STATES = [
 ]
 
 
-def findings(page):
-    """What axe finds inside the widgets."""
-    options = {"preload": False}  # else it asks for every style sheet once more
-    results = Axe().run(page, context="amp-widget", options=options).response
-    assert len(results["passes"]) > 15, "axe did not look inside"
-    return [(rule["id"], node["html"]) for rule in results["violations"] for node in rule["nodes"]]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(open_page, theme):
     with open_page(*STATES, theme=theme) as explorer:
@@ -511,12 +448,6 @@ def test_axe_finds_nothing(open_page, theme):
         assert findings(explorer.page) == []
         explorer.root.locator(".hint").evaluate("node => node.append(document.createElement('button'))")
         assert findings(explorer.page), "axe must notice a button without a name"
-
-
-def luminance(color):
-    channels = [float(part) / 255 for part in color[4:-1].split(",")]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,48 +2,19 @@
 
 import math
 import re
-from contextlib import contextmanager
 
 import pytest
-from browser import overflow, serve, visit
+from browser import overflow, visit
 from playwright.sync_api import expect
-from test_bit_explorer import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
 
 from amp_helpers.formats import FORMATS, decode, encode
-from amp_helpers.javascript import STATIC, page_script
 
 pytestmark = pytest.mark.browser
 
 FOCUSED = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot.activeElement"
 SIX = ["float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "float4_e2m1fn"]
 MODES = ["nearest_even", "nearest_away", "toward_zero", "toward_positive", "toward_negative"]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """(folder, its address): pages made on the spot, with the script and the style sheet of the book."""
-    folder = tmp_path_factory.mktemp("line")
-    (folder / "widgets.js").write_text(page_script(), encoding="utf-8")
-    (folder / "widgets.css").write_text((STATIC / "book" / "widgets.css").read_text(encoding="utf-8"), encoding="utf-8")
-    with serve(folder) as home:
-        yield folder, home
-
-
-@pytest.fixture
-def open_page(site, browser, request):
-    """A function that opens a page of the site and gives its first widget; nothing foreign, nothing on the console."""
-    folder, home = site
-
-    @contextmanager
-    def opened(*states, theme="light", hash="", **context):
-        states = [{"kind": "number_line", **state} for state in states]
-        name = write_page(folder, re.sub(r"\W+", "-", request.node.name), *states, theme=theme)
-        with visit(browser, home, **context) as page:
-            page.goto(home + name + hash)
-            yield Line(page)
-            assert page.foreign == [] and page.messages == []
-
-    return opened
 
 
 class Line:
@@ -79,6 +50,10 @@ class Line:
 
     def drawn(self, selector):
         return self.root.locator(f"svg[role=img] {selector}")
+
+
+#: For the fixture `open_page`.
+KIND, VIEW = "number_line", Line
 
 
 # --- coming to life ---------------------------------------------------------------------------------------------

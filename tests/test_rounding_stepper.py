@@ -1,16 +1,15 @@
 """The rounding stepper in headless Chromium, on a small page with the real host."""
 
 import re
-from contextlib import contextmanager
 from urllib.parse import unquote
 
 import pytest
-from browser import overflow, serve, visit
+from browser import overflow, visit
 from playwright.sync_api import expect
-from test_bit_explorer import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
 
 from amp_helpers.formats import FORMATS, MODES, decode, encode
-from amp_helpers.javascript import STATIC, module_source, page_script
+from amp_helpers.javascript import module_source
 from amp_helpers.typed_number import parse_number
 from amp_helpers.widgets import RoundingStepper
 
@@ -18,33 +17,6 @@ pytestmark = pytest.mark.browser
 
 DOUBLE = "0x1.0020000001p0"  # 1 + 2**-11 + 2**-40
 FOCUSED = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot.activeElement"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """(folder, its address): pages made on the spot, with the script and the style sheet of the book."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "widgets.js").write_text(page_script(), encoding="utf-8")
-    (folder / "widgets.css").write_text((STATIC / "book" / "widgets.css").read_text(encoding="utf-8"), encoding="utf-8")
-    with serve(folder) as home:
-        yield folder, home
-
-
-@pytest.fixture
-def open_page(site, browser, request):
-    """A function that opens a page of the site and gives its first widget; nothing foreign, nothing on the console."""
-    folder, home = site
-
-    @contextmanager
-    def opened(*states, theme="light", hash="", **context):
-        states = [{"kind": "rounding_stepper", **state} for state in states]
-        name = write_page(folder, re.sub(r"\W+", "-", request.node.name), *states, theme=theme)
-        with visit(browser, home, **context) as page:
-            page.goto(home + name + hash)
-            yield Stepper(page)
-            assert page.foreign == [] and page.messages == []
-
-    return opened
 
 
 class Stepper:
@@ -80,6 +52,10 @@ class Stepper:
         """The decision table: what each mode does."""
         rows = self.root.locator("tbody tr")
         return {row.locator("th").inner_text(): row.locator(".here").inner_text() for row in rows.all()}
+
+
+#: For the fixture `open_page`.
+KIND, VIEW = "rounding_stepper", Stepper
 
 
 # --- stepping ------------------------------------------------------------------------------------------------------

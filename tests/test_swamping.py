@@ -1,15 +1,13 @@
 """The swamping widget in headless Chromium, on a small page of our own with the real host."""
 
 import re
-from contextlib import contextmanager
 
 import pytest
-from browser import overflow, serve, visit
+from browser import overflow, visit
 from playwright.sync_api import expect
-from test_bit_explorer import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
 
 from amp_helpers.formats import decode, encode
-from amp_helpers.javascript import STATIC, page_script
 from amp_helpers.plots import DTYPE_STYLE
 from amp_helpers.widgets import Swamping
 
@@ -25,33 +23,6 @@ ROWS = {
 }
 SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
 FOCUSED = f"{SHADOW}.activeElement"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """(folder, its address): pages made on the spot, with the script and the style sheet of the book."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "widgets.js").write_text(page_script(), encoding="utf-8")
-    (folder / "widgets.css").write_text((STATIC / "book" / "widgets.css").read_text(encoding="utf-8"), encoding="utf-8")
-    with serve(folder) as home:
-        yield folder, home
-
-
-@pytest.fixture
-def open_page(site, browser, request):
-    """A function that opens a page of the site and gives its first widget; nothing foreign, nothing on the console."""
-    folder, home = site
-
-    @contextmanager
-    def opened(*states, theme="light", before="", hash="", **context):
-        states = [{"kind": "swamping", **state} for state in states]
-        name = write_page(folder, re.sub(r"\W+", "-", request.node.name), *states, theme=theme, before=before)
-        with visit(browser, home, **context) as page:
-            page.goto(home + name + hash)
-            yield View(page)
-            assert page.foreign == [] and page.messages == []
-
-    return opened
 
 
 class View:
@@ -78,6 +49,10 @@ class View:
     @property
     def panel(self):
         return self.root.locator(".panel").inner_text()
+
+
+#: For the fixture `open_page`.
+KIND, VIEW = "swamping", View
 
 
 def hold_the_clock(page):

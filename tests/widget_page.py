@@ -1,0 +1,50 @@
+"""What the tests of all widgets share: a small page with the real host, and what is asked of every widget."""
+
+import html
+import json
+
+from axe_playwright_python.sync_playwright import Axe
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+HOSTILE = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
+STYLE = """
+html { color-scheme: light dark }
+body { margin: 0 auto; max-width: 760px; padding: 0 16px; background: #fff; color: #22211f }
+html[data-theme=dark] body { background: #17181a; color: #e6e4df }
+"""
+
+
+def write_page(folder, name, *states, theme="light", before=""):
+    """A page with one widget per state, the same script and style sheet that the book loads."""
+    widgets = "".join(
+        f'<amp-widget kind="{state.pop("kind", "bit_explorer")}" state="{html.escape(json.dumps(state))}">'
+        "<pre>the fallback</pre></amp-widget>"
+        for state in map(dict, states)
+    )
+    (folder / f"{name}.html").write_text(
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>page</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="widgets.css">'
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style><script defer src="widgets.js"></script></head>'
+        f'<body><main><h1 id="top">Bits</h1>{before}{widgets}<h2 id="end">End</h2></main></body></html>',
+        encoding="utf-8",
+    )
+    return f"{name}.html"
+
+
+def address(page):
+    page.wait_for_timeout(350)  # the page writes it a moment after the last change
+    return page.evaluate("location.hash")
+
+
+def findings(page):
+    """What axe finds inside the widgets."""
+    options = {"preload": False}  # else it asks for every style sheet once more
+    results = Axe().run(page, context="amp-widget", options=options).response
+    assert len(results["passes"]) > 15, "axe did not look inside"
+    return [(rule["id"], node["html"]) for rule in results["violations"] for node in rule["nodes"]]
+
+
+def luminance(color):
+    channels = [float(part) / 255 for part in color[4:-1].split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
