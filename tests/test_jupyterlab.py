@@ -25,17 +25,33 @@ CELLS = [
     "w.code = '0x4248'; w.format = 'bfloat16'; print('python set', w.code)",
     "w.exponent_bits, w.significand_bits = 5, 2; w.bias = 15; w.format = 'custom'; print('python made', w.code)",
 ]
+#: Widget -> how to make it, the button a reader presses, what Python reads then, what Python sets, what the page shows.
+OTHERS = {
+    "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
+    "RoundingStepper": ("value='2049'", "Next →", "step 2", "step = 4", "Step 4 of"),
+    "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
+}
+OTHER_CELLS = [
+    cell
+    for name, (made, _, reads, sets, _) in OTHERS.items()
+    for cell in (
+        f"from amp_helpers.widgets import {name}; w = {name}({made}); w",
+        f"print('python reads {reads.split()[0]}', w.{reads.split()[0]})",
+        f"w.{sets}",
+    )
+]
 # Nothing may be asked of another host: neither news nor updates.
 OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of a JupyterLab with a notebook of the cells above, all of its folders temporary."""
+    """A JupyterLab with two notebooks of the cells above, its folders temporary: its address, and a notebook's."""
     home = tmp_path_factory.mktemp("lab")
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "widget.ipynb")
+    for name, sources in (("widget", CELLS), ("others", OTHER_CELLS)):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / f"{name}.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -72,7 +88,7 @@ def lab(tmp_path_factory):
             time.sleep(0.5)
         else:
             pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')}")
-        yield address, f"{address}lab/tree/widget.ipynb?token={token}"
+        yield address, lambda name: f"{address}lab/workspaces/{name}/tree/{name}.ipynb?token={token}"
     finally:
         server.terminate()
         try:
@@ -95,14 +111,36 @@ def run_cell(page, index):
     return cell.locator(".jp-Cell-outputWrapper")
 
 
+def open_notebook(page, address, cells):
+    """Open a notebook, with all its cells drawn and its kernel idle."""
+    page.goto(address)
+    expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(cells), timeout=60_000)
+    idle = page.locator(".jp-Notebook-ExecutionIndicator").first
+    expect(idle).to_have_attribute("data-status", "idle", timeout=60_000)
+
+
+def troubles(page):
+    """What the console says about our widgets."""
+    return [message for message in page.messages if "amp_helpers" in message or "anywidget" in message]
+
+
+def test_other_widgets_and_python_move_each_other(lab, browser):
+    home, notebook = lab
+    with visit(browser, home, viewport={"width": 1280, "height": 4000}) as page:
+        open_notebook(page, notebook("others"), OTHER_CELLS)
+        for number, (_, button, reads, _, shown) in enumerate(OTHERS.values()):
+            widget = run_cell(page, 3 * number)
+            widget.get_by_role("button", name=button, exact=True).click(timeout=60_000)
+            expect(run_cell(page, 3 * number + 1)).to_contain_text(f"python reads {reads}", timeout=60_000)
+            run_cell(page, 3 * number + 2)
+            expect(widget.get_by_text(shown).first).to_be_visible(timeout=60_000)
+        assert page.foreign == [] and troubles(page) == []
+
+
 def test_widget_and_python_move_each_other(lab, browser):
     home, notebook = lab
     with visit(browser, home, viewport={"width": 1280, "height": 1600}) as page:
-        page.goto(notebook)
-        page.locator(".jp-Notebook .jp-CodeCell").nth(len(CELLS) - 1).wait_for(timeout=60_000)
-        expect(page.locator(".jp-Notebook-ExecutionIndicator").first).to_have_attribute(
-            "data-status", "idle", timeout=60_000
-        )
+        open_notebook(page, notebook("widget"), CELLS)
         widget = run_cell(page, 0)
         value = widget.locator(".headline .value")
         expect(value).to_have_text("1", timeout=60_000)
@@ -129,5 +167,4 @@ def test_widget_and_python_move_each_other(lab, browser):
         expect(run_cell(page, 3)).to_contain_text("python made 0x42", timeout=60_000)
         expect(value).to_have_text("3")
         expect(widget.locator(".field.exponent .bit")).to_have_count(5)
-        assert page.foreign == []
-        assert [message for message in page.messages if "amp_helpers" in message or "anywidget" in message] == []
+        assert page.foreign == [] and troubles(page) == []
