@@ -120,9 +120,8 @@ def test_keys_typed_into_a_widget_stay_there(browser, home):
 def test_search_finds_words_of_pages_and_notebooks(browser, home):
     with visit(browser, home) as page:
         page.goto(home + "search.html?q=subnormal")
-        page.locator("ul.search li").first.wait_for()
-        results = page.locator("ul.search li").all_inner_texts()
-        assert any("sixteen bits" in text for text in results) and any("Glossary" in text for text in results)
+        for title in ("sixteen bits", "Glossary"):  # results come one after the other
+            expect(page.locator("ul.search li", has_text=title).first).to_be_visible(timeout=20_000)
         assert page.foreign == []
 
 
