@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
+
+#: A cell that is compared with those above and below: a number with whatever follows it, or none.
+_NUMBER = re.compile(r"[-+]?(\d|\.\d|inf|nan|$)")
 
 
 class Table:
@@ -28,11 +32,12 @@ class Table:
     def __repr__(self) -> str:
         widths = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
         lines = [self.columns, ["-" * width for width in widths], *self.rows]
-        # The first column names the row, so it is aligned left; the others are compared, so they are aligned right.
+        # The first column names the row. In the others numbers are compared, so they are aligned right; text is not.
+        right = [i > 0 and all(map(_NUMBER.match, column)) for i, column in enumerate(zip(*self.rows, strict=True))]
         text = [
             "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+                cell.rjust(width) if aligned else cell.ljust(width)
+                for cell, width, aligned in zip(line, widths, right or [False] * len(widths), strict=True)
             )
             for line in lines
         ]

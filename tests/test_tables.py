@@ -28,3 +28,13 @@ def test_empty_table():
 def test_wrong_row_length():
     with pytest.raises(ValueError, match=r"row 1 has 1 cells, the header has 2: \['c'\]"):
         Table(["a", "b"], [["x", "y"], ["c"]])
+
+
+def test_numbers_stand_right_and_words_left():
+    table = Table(["name", "ratio", "why"], [["a", 10.5, "x"], ["b", 2, "longer"]])
+    assert repr(table).splitlines() == [
+        "name  ratio  why",
+        "----  -----  ------",
+        "a      10.5  x",
+        "b         2  longer",
+    ]
