@@ -24,7 +24,14 @@ def test_arguments_become_a_list_and_keep_their_further_lines():
     ]
 
 
-@pytest.mark.parametrize("name", ["Returns", "Special values", "Raises", "Exactness", "Source"])
+def test_attributes_are_listed_as_arguments_are():
+    assert fields("Attributes:\n    x: a tensor.\n    a, b: two.")[1:] == [
+        "    - ``x``: a tensor.",
+        "    - ``a, b``: two.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["Shape", "Returns", "Special values", "Raises", "Exactness", "Source"])
 def test_a_section_becomes_a_field(name):
     assert fields(f"Do it.\n\n{name}: one line\n    and another.\n") == [
         "Do it.",

@@ -1,7 +1,7 @@
 """The API page: our docstring sections become field lists, and what the build cannot import is mocked.
 
 A section is a line such as `Args:`, `Raises: ValueError if ...` or `Special values: ...`, with more lines indented
-below it. Under `Args` every entry is `name: text`. `Introduced in` becomes a link to the chapter.
+below it. Under `Args` and `Attributes` every entry is `name: text`. `Introduced in` becomes a link to the chapter.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 #: In the order of the style guide. Other words before a colon are ordinary text.
-SECTIONS = ("Args", "Returns", "Yields", "Special values", "Raises", "Exactness", "Source", "Introduced in")
+SECTIONS = ("Args", "Attributes", "Shape", "Returns", "Yields", "Special values", "Raises", "Exactness", "Source")
+SECTIONS += ("Introduced in",)
 SECTION = re.compile(rf"^({'|'.join(SECTIONS)})(?: \(([^)]*)\))?:(?: +(.*))?$")
 CHAPTER = re.compile(r"(notebooks/\w+)\.ipynb")
 #: What `make book` does not install. Mocked also where it is installed, so that every build gives the same page.
@@ -49,11 +50,11 @@ def _escape(lines: list[str]) -> list[str]:
 
 
 def _arguments(lines: list[str]) -> list[str]:
-    """Make a list of `name: text` entries out of the lines below `Args`."""
+    """Make a list of `name: text` entries out of the lines below `Args` or `Attributes`."""
     result, inside, indent = [], False, 0
     for line in lines:
         if line.startswith(":"):
-            inside = line.startswith(":Args:")
+            inside = line.startswith((":Args:", ":Attributes:"))
             indent = 0
         elif inside and line.strip():
             depth = len(line) - len(line.lstrip())
