@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import json
 import sys
 
@@ -56,6 +58,13 @@ def _add_bench(commands) -> None:
     )
     rounding.add_argument("--json", action="store_true", help="print JSON instead of a table")
     rounding.set_defaults(run=_bench_rounding)
+    trace = suites.add_parser(
+        "trace",
+        help="a training step of an MLP and of a GPT, traced against plain",
+        description="Microseconds per op and ratios in one process with one torch thread, interleaved, medians.",
+    )
+    trace.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    trace.set_defaults(run=_bench_trace)
 
 
 def _bench_rounding(options) -> int:
@@ -72,6 +81,54 @@ def _bench_rounding(options) -> int:
     return 0
 
 
+def _bench_trace(options) -> int:
+    from . import benchmark
+    from .suites import trace as suite
+
+    with benchmark.one_thread():
+        machine = benchmark.machine_line()
+        rows = list(suite.benchmark_trace())
+    if options.json:
+        print(json.dumps({"machine": machine} | suite.trace_record(rows), indent=2))
+    else:
+        print(machine, suite.trace_table(rows), suite.trace_verdict(rows), sep="\n")
+    return 0
+
+
+def _add_trace(commands) -> None:
+    trace = commands.add_parser(
+        "trace",
+        help="which op of your model runs in which dtype",
+        description="Runs your model once under autocast, and its backward, and prints what ran in which dtype.",
+    )
+    trace.add_argument("factory", help="package.module:function that returns (model, example)")
+    trace.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    trace.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), help="default: autocast's own")
+    trace.add_argument("--no-backward", action="store_true", help="forward only")
+    trace.add_argument("--view", choices=("calls", "records"), default="calls", help="your calls, or every op")
+    trace.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    trace.set_defaults(run=_trace)
+
+
+def _trace(options) -> int:
+    import torch
+
+    from . import audit
+    from .tracing import factory
+
+    dtype = getattr(torch, options.dtype) if options.dtype else None
+    with contextlib.redirect_stdout(sys.stderr):  # what the reader's module prints is no part of the answer
+        t, model, example, dtype = factory.run(options.factory, options.device, dtype, not options.no_backward)
+        audited = dtype != torch.float32 and not options.no_backward  # the audit is of mixed-precision training
+        report = audit.audit(model, example, device_type=options.device, dtype=dtype) if audited else None
+    if options.json:
+        findings = {"findings": [dataclasses.asdict(finding) for finding in report.findings]} if audited else {}
+        print(json.dumps(factory.as_json(t) | findings, indent=2))
+    else:
+        print(t.table(view=options.view), t.summary(), *([report] if audited else []), sep="\n\n")
+    return 0
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
@@ -84,7 +141,7 @@ def _integers(text: str) -> list[int]:
 
 
 #: Each adds one command to the parser and names the function that runs it.
-COMMANDS = (_add_bench,)
+COMMANDS = (_add_bench, _add_trace)
 
 if __name__ == "__main__":
     sys.exit(main())
