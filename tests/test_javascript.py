@@ -178,7 +178,7 @@ def test_a_module_is_self_contained(node, tmp_path):
 
 
 def test_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="unknown widget 'nope'; choose from bit_explorer"):
+    with pytest.raises(ValueError, match="unknown widget 'nope'; choose from autocast_map, bit_explorer"):
         javascript.module_source("nope")
 
 

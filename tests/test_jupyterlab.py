@@ -29,6 +29,7 @@ CELLS = [
 OTHERS = {
     "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
     "RoundingStepper": ("value='2049'", "Next →", "step 2", "step = 4", "Step 4 of"),
+    "AutocastMap": ("", "CPU", "device cpu", "op = 'softmax'", "softmax on both devices"),
     "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
 }
 OTHER_CELLS = [

@@ -1,5 +1,6 @@
 """Live widgets, for Jupyter and for the published page."""
 
+from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
 from .interactive import InteractiveFigure
@@ -7,4 +8,4 @@ from .number_line import NumberLine
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
 
-__all__ = ["BitExplorer", "BookWidget", "InteractiveFigure", "NumberLine", "RoundingStepper", "Swamping"]
+__all__ = ["AutocastMap", "BitExplorer", "BookWidget", "InteractiveFigure", "NumberLine", "RoundingStepper", "Swamping"]
