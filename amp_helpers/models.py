@@ -20,6 +20,7 @@ class MLP(nn.Sequential):
         *widths: features of the input, of every hidden layer and of the output; two or more.
     Shape: (batch, widths[0]) -> (batch, widths[-1]).
     Raises: ValueError for fewer than two widths.
+    Introduced in: notebooks/06_autocast.ipynb
     """
 
     def __init__(self, *widths: int):
@@ -58,6 +59,7 @@ class TransformerBlock(nn.Module):
     Shape: (batch, tokens, width) -> the same.
     Raises: ValueError if `width` is not a multiple of `heads`.
     Source: the pre-norm block of GPT-2, Radford et al., 2019.
+    Introduced in: notebooks/06_autocast.ipynb
     """
 
     def __init__(self, width: int, heads: int):

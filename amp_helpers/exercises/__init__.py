@@ -4,6 +4,8 @@ Every check takes the reader's answer. Given `...` it says that nothing is answe
 goes on; given a wrong answer it raises AssertionError; given the right one it says so.
 """
 
+from .autocast import check_float32_layer, check_predicted_dtypes, check_wide_head, sick_model
+from .autocast_corners import check_product_function, check_training_loop, check_weighted_loss
 from .float_bits import check_bits, check_decode, check_first_gap
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
@@ -14,8 +16,15 @@ __all__ = [
     "check_decode",
     "check_first_gap",
     "check_float16_sum",
+    "check_float32_layer",
     "check_half_ulp",
     "check_largest_scale",
+    "check_predicted_dtypes",
+    "check_product_function",
     "check_small_updates",
+    "check_training_loop",
     "check_value_count",
+    "check_weighted_loss",
+    "check_wide_head",
+    "sick_model",
 ]
