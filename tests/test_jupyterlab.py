@@ -25,11 +25,25 @@ CELLS = [
     "w.code = '0x4248'; w.format = 'bfloat16'; print('python set', w.code)",
     "w.exponent_bits, w.significand_bits = 5, 2; w.bias = 15; w.format = 'custom'; print('python made', w.code)",
 ]
+#: Makes a trace `t`; `exec` because a cell below has room for an expression.
+TRACED = """
+import torch
+from amp_helpers.tracing import trace
+with trace() as t:
+    torch.ones(2, requires_grad=True).square().sum().half().backward()
+"""
 #: Widget -> how to make it, the button a reader presses, what Python reads then, what Python sets, what the page shows.
 OTHERS = {
     "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
     "RoundingStepper": ("value='2049'", "Next →", "step 2", "step = 4", "Step 4 of"),
     "AutocastMap": ("", "CPU", "device cpu", "op = 'softmax'", "softmax on both devices"),
+    "DtypeFlow": (
+        f"*(exec({TRACED!r}) or [t])",
+        "Backward",
+        "direction backward",
+        "selected = 1",
+        "Row 2 of 2, backward",
+    ),
     "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
 }
 OTHER_CELLS = [

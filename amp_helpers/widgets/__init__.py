@@ -3,9 +3,19 @@
 from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
+from .dtype_flow import DtypeFlow
 from .interactive import InteractiveFigure
 from .number_line import NumberLine
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
 
-__all__ = ["AutocastMap", "BitExplorer", "BookWidget", "InteractiveFigure", "NumberLine", "RoundingStepper", "Swamping"]
+__all__ = [
+    "AutocastMap",
+    "BitExplorer",
+    "BookWidget",
+    "DtypeFlow",
+    "InteractiveFigure",
+    "NumberLine",
+    "RoundingStepper",
+    "Swamping",
+]
