@@ -30,6 +30,8 @@ OTHERS = {
     "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
     "RoundingStepper": ("value='2049'", "Next →", "step 2", "step = 4", "Step 4 of"),
     "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
+    "GradScalerPlayer": ("growth_interval=3", "Inject an inf", "steps i", "steps = 's3'", "After 3 steps the scale is"),
+    "UnderflowExplorer": ("", "GradScaler’s 2^16", "scale_exponent 16", "scale_exponent = 5", "2^5 = 32"),
 }
 OTHER_CELLS = [
     cell

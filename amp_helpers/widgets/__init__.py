@@ -2,9 +2,20 @@
 
 from .base import BookWidget
 from .bit_explorer import BitExplorer
+from .gradscaler_player import GradScalerPlayer
 from .interactive import InteractiveFigure
 from .number_line import NumberLine
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
+from .underflow_explorer import UnderflowExplorer
 
-__all__ = ["BitExplorer", "BookWidget", "InteractiveFigure", "NumberLine", "RoundingStepper", "Swamping"]
+__all__ = [
+    "BitExplorer",
+    "BookWidget",
+    "GradScalerPlayer",
+    "InteractiveFigure",
+    "NumberLine",
+    "RoundingStepper",
+    "Swamping",
+    "UnderflowExplorer",
+]
