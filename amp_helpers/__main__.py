@@ -56,6 +56,14 @@ def _add_bench(commands) -> None:
     )
     rounding.add_argument("--json", action="store_true", help="print JSON instead of a table")
     rounding.set_defaults(run=_bench_rounding)
+    gradients = suites.add_parser(
+        "gradients",
+        help="counting gradients by exponent against a plain backward pass",
+        description="Ratios to a plain pass in one process with one torch thread, variants interleaved, medians.",
+    )
+    gradients.add_argument("--models", type=_words, metavar="NAME,NAME", help="models (default: SmallCNN,GPT)")
+    gradients.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    gradients.set_defaults(run=_bench_gradients)
 
 
 def _bench_rounding(options) -> int:
@@ -69,6 +77,20 @@ def _bench_rounding(options) -> int:
             print(json.dumps({"machine": machine} | benchmark.rounding_record(rows), indent=2))
         else:
             print(machine, benchmark.rounding_table(rows), *benchmark.rounding_verdicts(rows), sep="\n")
+    return 0
+
+
+def _bench_gradients(options) -> int:
+    from . import benchmark
+    from .suites import gradients
+
+    with benchmark.one_thread():
+        machine = benchmark.machine_line()
+        rows = list(gradients.benchmark_gradients(options.models or gradients.MODELS))
+    if options.json:
+        print(json.dumps({"machine": machine} | gradients.gradients_record(rows), indent=2))
+    else:
+        print(machine, gradients.gradients_table(rows), *gradients.gradients_verdicts(rows), sep="\n")
     return 0
 
 

@@ -102,7 +102,7 @@ class ScaleHistory(list):
         self.start: dict | None = None
 
     def record(self, before: dict, after: dict, found_inf: bool, skipped: int, set_by_user: bool) -> HistoryEntry:
-        """Add the entry of one update and return it; `before` and `after` are `state_dict()`s."""
+        """Add the entry of one update and return it; `before` and `after` are `state_dict()` values."""
         if self.start is None:
             self.start = dict(before)
         entry = HistoryEntry(len(self), after["scale"], found_inf, skipped, after["_growth_tracker"], set_by_user)
