@@ -65,6 +65,14 @@ def _add_bench(commands) -> None:
     )
     trace.add_argument("--json", action="store_true", help="print JSON instead of a table")
     trace.set_defaults(run=_bench_trace)
+    gradients = suites.add_parser(
+        "gradients",
+        help="counting gradients by exponent against a plain backward pass",
+        description="Ratios to a plain pass in one process with one torch thread, variants interleaved, medians.",
+    )
+    gradients.add_argument("--models", type=_words, metavar="NAME,NAME", help="models (default: SmallCNN,GPT)")
+    gradients.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    gradients.set_defaults(run=_bench_gradients)
 
 
 def _bench_rounding(options) -> int:
@@ -126,6 +134,19 @@ def _trace(options) -> int:
         print(json.dumps(factory.as_json(t) | findings, indent=2))
     else:
         print(t.table(view=options.view), t.summary(), *([report] if audited else []), sep="\n\n")
+
+
+def _bench_gradients(options) -> int:
+    from . import benchmark
+    from .suites import gradients
+
+    with benchmark.one_thread():
+        machine = benchmark.machine_line()
+        rows = list(gradients.benchmark_gradients(options.models or gradients.MODELS))
+    if options.json:
+        print(json.dumps({"machine": machine} | gradients.gradients_record(rows), indent=2))
+    else:
+        print(machine, gradients.gradients_table(rows), *gradients.gradients_verdicts(rows), sep="\n")
     return 0
 
 
