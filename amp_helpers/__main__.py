@@ -60,15 +60,16 @@ def _add_bench(commands) -> None:
 
 def _bench_rounding(options) -> int:
     from . import benchmark
+    from .suites import rounding
 
     chosen = {"formats": options.formats, "sizes": options.sizes, "memories": options.memory}
     with benchmark.one_thread():
         machine = benchmark.machine_line()
-        rows = list(benchmark.benchmark_rounding(**{name: value for name, value in chosen.items() if value}))
+        rows = list(rounding.benchmark_rounding(**{name: value for name, value in chosen.items() if value}))
         if options.json:
-            print(json.dumps({"machine": machine} | benchmark.rounding_record(rows), indent=2))
+            print(json.dumps({"machine": machine} | rounding.rounding_record(rows), indent=2))
         else:
-            print(machine, benchmark.rounding_table(rows), *benchmark.rounding_verdicts(rows), sep="\n")
+            print(machine, rounding.rounding_table(rows), *rounding.rounding_verdicts(rows), sep="\n")
     return 0
 
 
