@@ -73,6 +73,28 @@ def _bench_rounding(options) -> int:
     return 0
 
 
+def _add_doctor(commands) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="what this machine accelerates, and which recipe fits it",
+        description="Measures a matrix product per dtype for a few seconds. Exit code 1 if there is a problem.",
+    )
+    doctor.add_argument("--device", help="cuda, xpu, mps or cpu (default: the first that runs a kernel)")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_doctor)
+
+
+def _doctor(options) -> int:
+    from .doctor import examine
+
+    try:
+        found = examine(options.device)
+    except RuntimeError as error:
+        raise _UsageError(error) from None
+    print(json.dumps(found.as_dict(), indent=2) if options.json else found)
+    return 1 if found.problems else 0
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
@@ -85,7 +107,7 @@ def _integers(text: str) -> list[int]:
 
 
 #: Each adds one command to the parser and names the function that runs it.
-COMMANDS = (_add_bench,)
+COMMANDS = (_add_bench, _add_doctor)
 
 if __name__ == "__main__":
     sys.exit(main())
