@@ -17,7 +17,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now, self.calls = 0.0, []
-        monkeypatch.setattr(benchmark.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr("amp_helpers.benchmark.timing.time.perf_counter", lambda: self.now)
 
     def variant(self, name, seconds):
         durations = iter(seconds) if isinstance(seconds, list) else None

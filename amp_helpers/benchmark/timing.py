@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .device import cpu_name
-from .formats import check_choice
+from amp_helpers.device import cpu_name
+from amp_helpers.formats import check_choice
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,7 @@ def time_interleaved(
         order.shuffle(due)
         for name in due:
             seconds[name].append(_seconds(variants[name], calls[name]))
-    result = {}
-    for name, values in seconds.items():
-        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-        result[name] = Timing(median, lower, upper, len(values), calls[name])
-    return result
+    return {name: _timing(values, calls[name]) for name, values in seconds.items()}
 
 
 def _seconds(call, calls: int) -> float:
@@ -72,6 +68,72 @@ def _seconds(call, calls: int) -> float:
     for _ in range(calls):
         call()
     return (time.perf_counter() - start) / calls
+
+
+def time_device(
+    variants: dict[str, Callable[[], object]],
+    device: torch.device | str,
+    rounds: int = 20,
+    warmup: int = 3,
+    budget_s: float = 10.0,
+    seed: int = 0,
+) -> dict[str, Timing]:
+    """Time variants against each other on the clock of the device: events on CUDA, a monotonic clock elsewhere.
+
+    The variants take turns in random order. What a call leaves running on the device is waited for, so a sample holds
+    the device's time and not the time it takes to ask for it.
+
+    Args:
+        variants: name -> function without arguments.
+        device: where they compute.
+        rounds: samples of each variant, 5 or more.
+        warmup: calls of each before the first sample; compilation and the choice of kernels happen in them.
+        budget_s: seconds for all of them together after the warm-up; the last rounds are dropped beyond it, but five
+            samples are taken of each.
+        seed: of the order.
+    Returns: name -> `Timing`, in the order of `variants`.
+    Raises: ValueError if `rounds` is below 5. What a variant raises passes through.
+    Introduced in: notebooks/04_tensor_cores.ipynb
+    """
+    if rounds < 5:
+        raise ValueError(f"rounds must be 5 or more, not {rounds}")
+    device = torch.device(device)
+    for call in variants.values():
+        for _ in range(warmup):
+            call()
+    order, seconds = random.Random(seed), {name: [] for name in variants}
+    started = time.perf_counter()
+    for turn in range(rounds):
+        if turn >= 5 and time.perf_counter() - started > budget_s:
+            break
+        due = list(variants)
+        order.shuffle(due)
+        for name in due:
+            seconds[name].append(_device_seconds(variants[name], device))
+    return {name: _timing(values, 1) for name, values in seconds.items()}
+
+
+def _device_seconds(call, device: torch.device) -> float:
+    if device.type == "cuda":
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda.synchronize(device)
+        start.record()
+        call()
+        end.record()
+        torch.cuda.synchronize(device)
+        return start.elapsed_time(end) / 1e3
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+    begun = time.perf_counter()
+    call()
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter() - begun
+
+
+def _timing(values: list[float], calls: int) -> Timing:
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return Timing(median, lower, upper, len(values), calls)
 
 
 @contextmanager
