@@ -95,6 +95,39 @@ def _doctor(options) -> int:
     return 1 if found.problems else 0
 
 
+def _add_record(commands) -> None:
+    record = commands.add_parser(
+        "record",
+        help="measure this machine and store what was found",
+        description="Runs suites of benchmarks, about 8 minutes for those of one data-centre GPU and 2 for the CPU's, "
+        "and stores each as a JSON file that is never overwritten. Exit code 1 if a suite could measure nothing.",
+    )
+    record.add_argument(
+        "--suite", type=_words, metavar="NAME,NAME", help="gemm, copy, recipe, cnn, gpt, cpu (default: the device's)"
+    )
+    record.add_argument("--commit", metavar="SHA", help="of the sources, where there is no git checkout of them")
+    record.add_argument("--device", help="cuda or cpu (default: the first that runs a kernel)")
+    record.add_argument("--smoke", action="store_true", help="rehearse with small sizes; nothing is stored")
+    record.add_argument("--folder", metavar="PATH", help="where to store (default: the package's measurements)")
+    record.set_defaults(run=_record)
+
+
+def _record(options) -> int:
+    from .suites import record
+
+    code = 0
+    chosen = {"device": options.device, "smoke": options.smoke, "commit": options.commit, "folder": options.folder}
+    for measured in record.record(options.suite, **chosen):
+        print(*record.tables(measured), sep="\n\n")
+        where = f"stored in {measured.path}" if measured.path else "a rehearsal: nothing was stored"
+        print(f"\n{measured.header['suite']}: {measured.header['seconds']} s, {where}\n", flush=True)
+        if measured.header.get("interrupted"):
+            return 130
+        if len(measured.failures()) == len(measured.rows):
+            code = 1
+    return code
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
@@ -107,7 +140,7 @@ def _integers(text: str) -> list[int]:
 
 
 #: Each adds one command to the parser and names the function that runs it.
-COMMANDS = (_add_bench, _add_doctor)
+COMMANDS = (_add_bench, _add_doctor, _add_record)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -13,23 +14,37 @@ from amp_helpers.precision import RECIPES
 from .run import Bench, times
 
 SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
-#: Above this no cache holds three matrices, so they need no rotation.
-_ROTATE_BELOW = 8192
+#: Pairs of matrices take turns over this many bytes, more than any cache holds.
+_ROTATED_BYTES = 2**28
+#: A sample repeats short products until it has this many operations, or 200 products: asking for one takes longer
+#: than a small one runs.
+_SAMPLE_FLOPS = 2e12
 
 
 def gemm(bench: Bench) -> Iterator[dict]:
-    """Square products of random matrices; each row has "dtype", "n", "tflops" and the times.
+    """Square products of random matrices in the dtypes that the device accelerates.
 
-    Below n = 8,192 the calls take turns over several pairs of matrices, so that a cache does not hold the next one.
+    Each row has "dtype", "n", "tflops" and the times of one product. Products of one sample are queued without a
+    pause and take turns over several pairs of matrices, so that a cache does not hold the next one.
     """
     found = describe(bench.device)
-    dtypes = [name for name, support in found.dtypes.items() if support.level == "accelerated"]
     for n in bench.size(SIZES, (16, 32)):
-        for dtype in dtypes:
-            with RECIPES["tf32" if dtype == "tfloat32" else "32-true"].float32_settings():
-                call = product(dtype, n, bench.device, pairs=1 if n >= _ROTATE_BELOW else bench.size(8, 2))
-                timing = time_device({dtype: call}, bench.device, budget_s=bench.size(2.0, 0.1))[dtype]
-            yield {"dtype": dtype, "n": n, "tflops": 2 * n**3 / timing.median_s / 1e12, **times(timing)}
+        for dtype in found.accelerated():
+            yield bench.attempt({"dtype": dtype, "n": n}, lambda dtype=dtype, n=n: _measured(dtype, n, bench))
+
+
+def _measured(dtype: str, n: int, bench: Bench) -> dict:
+    pairs = bench.size(max(2, min(1024, math.ceil(_ROTATED_BYTES / (2 * n * n)))), 2)
+    repeats = bench.size(max(1, min(200, math.ceil(_SAMPLE_FLOPS / (2 * n**3)))), 1)
+    with RECIPES["tf32" if dtype == "tfloat32" else "32-true"].float32_settings():
+        call = product(dtype, n, bench.device, pairs)
+
+        def sample():
+            for _ in range(repeats):
+                call()
+
+        timing = time_device({dtype: sample}, bench.device, budget_s=bench.size(1.5, 0.05))[dtype]
+    return {"tflops": 2 * n**3 * repeats / timing.median_s / 1e12, **times(timing, repeats)}
 
 
 def product(dtype: str, n: int, device: torch.device, pairs: int = 1) -> Callable[[], torch.Tensor]:
