@@ -16,8 +16,6 @@ __all__ = [
     "BitExplorer",
     "BookWidget",
     "DtypeFlow",
-    "BitExplorer",
-    "BookWidget",
     "GradScalerPlayer",
     "InteractiveFigure",
     "NumberLine",
