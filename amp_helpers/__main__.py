@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from .commands import bench, doctor, record, trace
+from .commands import bench, doctor, record, trace, train
 from .commands.arguments import Parser, UsageError
 
 #: Each adds its command to the parser and names the function that runs it.
-COMMANDS = (doctor, trace, bench, record)
+COMMANDS = (doctor, trace, bench, record, train)
 
 
 def main(arguments: list[str] | None = None) -> int:

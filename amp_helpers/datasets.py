@@ -1,11 +1,13 @@
-"""Small real data without a network: scikit-learn's bundled digits, and text from Python's own standard library."""
+"""Small real data: scikit-learn's digits and text from Python's library need no network, Fashion-MNIST does once."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import socket
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,7 @@ class ImageData:
         mean: of all training pixels, which ran from 0 to 1.
         std: their standard deviation.
         classes: number of different labels.
+        name: of the data.
     Introduced in: notebooks/08_gradient_underflow.ipynb
     """
 
@@ -53,9 +56,10 @@ class ImageData:
     mean: float
     std: float
     classes: int
+    name: str = "images"
 
     def batches(
-        self, batch_size: int, *, steps: int | None = None, split: str = "train", seed: int = 0
+        self, batch_size: int, *, steps: int | None = None, split: str = "train", seed: int = 0, start: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Draw batches without replacement; every pass has a new order, and leaves out what fills no batch.
 
@@ -64,8 +68,9 @@ class ImageData:
             steps: number of batches; None takes one pass.
             split: "train" or "test".
             seed: of the orders.
+            start: batches that were drawn before.
         Yields: (images, labels).
-        Raises: ValueError for an unknown split, a batch size that does not fit or negative steps.
+        Raises: ValueError for an unknown split, a batch size that does not fit, negative steps or start.
         """
         _check_split(split)
         images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
@@ -73,16 +78,22 @@ class ImageData:
         whole = len(images) // batch_size
         steps = whole if steps is None else steps
         _check_range("steps", steps, 0)
-        return _image_batches(images, labels, batch_size, steps, seed)
+        _check_range("start", start, 0)
+        return ((images[chosen], labels[chosen]) for chosen in _orders(len(images), batch_size, steps, seed, start))
 
 
-def _image_batches(images, labels, batch_size, steps, seed):
+def _orders(number, batch_size, steps, seed, start):
+    """The places of the images of one batch after the other."""
     generator = torch.Generator().manual_seed(seed)
-    whole = len(images) // batch_size
-    for step in range(steps):
+    whole = number // batch_size
+    first = start - start % whole  # earlier passes cost one permutation each
+    for _ in range(start // whole):
+        torch.randperm(number, generator=generator)
+    for step in range(first, start + steps):
         if step % whole == 0:
-            order = torch.randperm(len(images), generator=generator).split(batch_size)
-        yield images[order[step % whole]], labels[order[step % whole]]
+            order = torch.randperm(number, generator=generator).split(batch_size)
+        if step >= start:
+            yield order[step % whole]
 
 
 def digits(size: int = 8) -> ImageData:
@@ -109,7 +120,7 @@ def digits(size: int = 8) -> ImageData:
     repeat = size // 8
     images = images.repeat_interleave(repeat, dim=2).repeat_interleave(repeat, dim=3)
     train, test = slice(None, TRAIN_IMAGES), slice(TRAIN_IMAGES, None)
-    return ImageData(images[train], labels[train], images[test], labels[test], mean, std, classes=10)
+    return ImageData(images[train], labels[train], images[test], labels[test], mean, std, 10, f"digits {size}x{size}")
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ class TextData:
         train_tokens: (n,), int64: the first nine tenths of the text.
         test_tokens: (m,), int64: the rest.
         sha256: of the text in UTF-8.
+        name: of the data.
     Introduced in: notebooks/08_gradient_underflow.ipynb
     """
 
@@ -130,6 +142,7 @@ class TextData:
     train_tokens: Tensor
     test_tokens: Tensor
     sha256: str
+    name: str = "text"
 
     def encode(self, text: str) -> Tensor:
         """The tokens of `text`, (characters,), int64. Raises: ValueError naming a character that has none."""
@@ -147,7 +160,7 @@ class TextData:
         return "".join(self.vocabulary[token] for token in tokens)
 
     def batches(
-        self, batch_size: int, length: int, *, steps: int, split: str = "train", seed: int = 0
+        self, batch_size: int, length: int, *, steps: int, split: str = "train", seed: int = 0, start: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Draw pieces of the text at random places, with replacement.
 
@@ -157,6 +170,7 @@ class TextData:
             steps: number of batches.
             split: "train" or "test".
             seed: of the places.
+            start: batches that were drawn before.
         Yields: (inputs, targets), both (batch_size, length), int64; a target is the token after its input.
         Raises: ValueError for an unknown split, or a number out of range.
         """
@@ -165,15 +179,17 @@ class TextData:
         _check_range("batch_size", batch_size, 1)
         _check_range("length", length, 1, len(tokens) - 1)
         _check_range("steps", steps, 0)
-        return _text_batches(tokens, batch_size, length, steps, seed)
+        _check_range("start", start, 0)
+        return _text_batches(tokens, batch_size, length, steps, seed, start)
 
 
-def _text_batches(tokens, batch_size, length, steps, seed):
+def _text_batches(tokens, batch_size, length, steps, seed, start):
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
+    for step in range(start + steps):
         starts = torch.randint(len(tokens) - length, (batch_size, 1), generator=generator)
-        places = starts + torch.arange(length)
-        yield tokens[places], tokens[places + 1]
+        if step >= start:
+            places = starts + torch.arange(length)
+            yield tokens[places], tokens[places + 1]
 
 
 def source_text() -> TextData:
@@ -202,7 +218,146 @@ def source_text() -> TextData:
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     tokens = torch.from_numpy(np.searchsorted(sorted(map(ord, vocabulary)), codes).astype(np.int64))
     cut = len(tokens) * 9 // 10
-    return TextData(text, vocabulary, tokens[:cut], tokens[cut:], sha256)
+    return TextData(text, vocabulary, tokens[:cut], tokens[cut:], sha256, "Python's own source")
+
+
+FASHION_MNIST = {
+    "train-images-idx3-ubyte": 16 + 60_000 * 28 * 28,
+    "train-labels-idx1-ubyte": 8 + 60_000,
+    "t10k-images-idx3-ubyte": 16 + 10_000 * 28 * 28,
+    "t10k-labels-idx1-ubyte": 8 + 10_000,
+}  # bytes of the unpacked files
+TIMEOUT_S = 20  # without an answer, a download is given up
+
+
+def fashion_mnist(folder: str | Path | None = None, download: bool = True) -> ImageData:
+    """70,000 pictures of clothes, 28x28 pixels, as torchvision has them; the digits where they cannot be had.
+
+    torchvision compares the MD5 of each file that it downloads. Files that were not unpacked whole are unpacked again.
+
+    Args:
+        folder: where the files are or go to; None takes a folder beside that of `torch.hub.get_dir()`.
+        download: whether missing files may be downloaded (30 MB).
+    Returns: `ImageData` with 60,000 images to train on and 10,000 to test with. Without torchvision, without a network
+        or with a damaged download: `digits(32)`, and a `UserWarning` says why. The name tells which it is.
+    Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST", arXiv:1708.07747, 2017.
+    Introduced in: notebooks/11_training_loop.ipynb
+    """
+    folder = Path(folder) if folder is not None else Path(torch.hub.get_dir()).parent / "amp_helpers"
+    try:
+        train, test = _torchvision_parts(folder, download)
+    except Exception as error:  # a broken installation and a broken server each have their own
+        problem = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[-1]}"
+        warnings.warn(f"Fashion-MNIST cannot be had ({problem}); these are the digits instead", stacklevel=2)
+        return digits(32)
+    mean = float(train.data.sum()) / train.data.numel() / 255
+    squares = float(train.data.int().square().sum()) / train.data.numel() / 255**2
+    std = (squares - mean**2) ** 0.5
+    images = [((part.data.float() / 255 - mean) / std)[:, None] for part in (train, test)]
+    return ImageData(images[0], train.targets, images[1], test.targets, mean, std, 10, "Fashion-MNIST")
+
+
+def _torchvision_parts(folder, download):
+    from torchvision.datasets import FashionMNIST
+
+    for name, size in FASHION_MNIST.items():  # torchvision asks only whether they exist
+        unpacked = folder / "FashionMNIST" / "raw" / name
+        if download and unpacked.is_file() and unpacked.stat().st_size != size:
+            unpacked.unlink()
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_S)
+    try:
+        return [FashionMNIST(folder, train=train, download=download) for train in (True, False)]
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+#: Data moves to the device as a whole if it takes no more than this share of the free memory.
+RESIDENT_SHARE = 0.25
+
+
+def free_bytes(device: str | torch.device) -> int | None:
+    """Free memory of a device in bytes; None for the CPU, where the data is anyway, and where torch cannot say.
+
+    Introduced in: notebooks/11_training_loop.ipynb
+    """
+    device = torch.device(device)
+    if device.type in ("cuda", "xpu"):
+        return torch.get_device_module(device).mem_get_info(device)[0]
+    return None
+
+
+def fits(data: ImageData | TextData, device: str | torch.device) -> bool:
+    """Whether the data is on the device, or its tensors fit into a quarter of the free memory there.
+
+    Introduced in: notebooks/11_training_loop.ipynb
+    """
+    tensors, device = _tensors(data).values(), torch.device(device)
+    if device.type != "cpu" and all(tensor.device.type == device.type for tensor in tensors):
+        return True
+    free = free_bytes(device)
+    return free is None or sum(tensor.nbytes for tensor in tensors) <= RESIDENT_SHARE * free
+
+
+def resident(data: ImageData | TextData, device: str | torch.device) -> ImageData | TextData:
+    """The data with its tensors on the device if it `fits` there; else as it is.
+
+    Introduced in: notebooks/11_training_loop.ipynb
+    """
+    if not fits(data, device):
+        return data
+    return dataclasses.replace(data, **{key: tensor.to(device) for key, tensor in _tensors(data).items()})
+
+
+def _tensors(data):
+    return {key: value for key, value in vars(data).items() if isinstance(value, Tensor)}
+
+
+def loader(
+    data: ImageData | TextData,
+    device: str | torch.device,
+    batch_size: int,
+    *,
+    steps: int | None = None,
+    split: str = "train",
+    seed: int = 0,
+    start: int = 0,
+    length: int | None = None,
+    workers: int = 0,
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Batches on a device: from tensors that are there already, where they fit, else through a `DataLoader`.
+
+    The `DataLoader` copies from pinned memory while the device computes. Both ways give the same batches.
+
+    Args:
+        data: to draw from; `resident(data, device)` once, if several loaders are made.
+        device: where the batches go.
+        batch_size, steps, split, seed, start: as in `data.batches`.
+        length: tokens in a piece, for `TextData`.
+        workers: processes of the `DataLoader`.
+    Yields: (input, target).
+    Raises: as `data.batches`.
+    Introduced in: notebooks/11_training_loop.ipynb
+    """
+    device, how = torch.device(device), {"split": split, "seed": seed, "start": start}
+    shape = (batch_size,) if isinstance(data, ImageData) else (batch_size, length)
+    whole = fits(data, device)
+    batches = (resident(data, device) if whole else data).batches(*shape, steps=steps, **how)
+    if whole:
+        return batches
+    if isinstance(data, TextData):  # a batch of it is small
+        return ((inputs.to(device), targets.to(device)) for inputs, targets in batches)
+    images, labels = getattr(data, f"{split}_images"), getattr(data, f"{split}_labels")
+    steps = len(images) // batch_size if steps is None else steps
+    pinned = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(images, labels),
+        sampler=_orders(len(images), batch_size, steps, seed, start),  # a batch at once, hence batch_size=None
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # the global one is the model's
+    )
+    return ((inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)) for inputs, targets in pinned)
 
 
 def _check_split(split):

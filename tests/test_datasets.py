@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from amp_helpers import datasets
-from amp_helpers.datasets import DIGIT_SIZES, SOURCE_FILES, SOURCE_SHA256, digits, source_text
+from amp_helpers.datasets import DIGIT_SIZES, SOURCE_FILES, SOURCE_SHA256, digits, fits, loader, resident, source_text
 
 #: Releases whose library was compared; a later one may differ, and then says so.
 COMPARED = {(3, 11, 2), (3, 11, 7), (3, 12, 1), (3, 13, 0), (3, 13, 2), (3, 14, 2)}
@@ -206,3 +206,91 @@ def test_no_library(tmp_path, monkeypatch):
         FileNotFoundError, match=r"no sources of its standard library, such as email/headerregistry\.py"
     ):
         source_text()
+
+
+# --- on the device ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 14, 31])
+def test_batches_from_a_later_place(images, text, start):
+    for part, shape in ((images, (100,)), (text, (4, 10))):
+        late = list(part.batches(*shape, steps=5, seed=3, start=start))
+        whole = list(part.batches(*shape, steps=start + 5, seed=3))[start:]
+        assert len(late) == 5
+        assert all(
+            torch.equal(a, b) for pair, other in zip(late, whole, strict=True) for a, b in zip(pair, other, strict=True)
+        )
+        with pytest.raises(ValueError, match="start must be 0 or more, not -1"):
+            part.batches(*shape, steps=5, start=-1)
+
+
+def test_names(images, text):
+    assert images.name == "digits 8x8" and digits(16).name == "digits 16x16" and text.name == "Python's own source"
+
+
+def made_loaders(monkeypatch):
+    """The options of every `DataLoader` that is made."""
+    made, real = [], torch.utils.data.DataLoader
+
+    def record(dataset, **options):
+        made.append(options)
+        return real(dataset, **options)
+
+    monkeypatch.setattr(torch.utils.data, "DataLoader", record)
+    return made
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_data_loader_only_where_the_data_does_not_fit(images, monkeypatch, split):
+    """The device's memory is simulated; both ways give the same batches and leave the global generator alone."""
+    made, before = made_loaders(monkeypatch), torch.get_rng_state()
+    how = {"steps": 20, "split": split, "seed": 1, "start": 2}
+    size = sum(t.nbytes for t in vars(images).values() if isinstance(t, torch.Tensor))
+    batches = {}
+    for name, free in (("cpu", None), ("roomy", 4 * size), ("full", 4 * size - 1)):
+        monkeypatch.setattr(datasets, "free_bytes", lambda device, free=free: free)
+        assert fits(images, "cpu") == (name != "full")
+        assert (resident(images, "cpu") is images) == (name == "full")
+        batches[name] = list(loader(images, "cpu", 100, **how))
+        assert len(made) == (name == "full")
+    direct = list(images.batches(100, **how))
+    for found in batches.values():
+        assert len(found) == 20
+        assert all(
+            torch.equal(a, b)
+            for pair, other in zip(found, direct, strict=True)
+            for a, b in zip(pair, other, strict=True)
+        )
+    assert torch.equal(before, torch.get_rng_state())
+    assert len(list(loader(images, "cpu", 100))) == 14, "one pass"
+
+
+def test_pinned_memory_for_a_gpu(images, monkeypatch):
+    made = made_loaders(monkeypatch)
+    monkeypatch.setattr(datasets, "free_bytes", lambda device: 1000)
+    with warnings.catch_warnings(action="ignore"):  # that there is no GPU to pin memory for
+        loader(images, "cuda", 100, workers=2)
+    assert made[0]["pin_memory"] is True and made[0]["num_workers"] == 2
+    loader(images, "cpu", 100)
+    assert made[1]["pin_memory"] is False
+
+
+def test_text_that_does_not_fit(text, monkeypatch):
+    monkeypatch.setattr(datasets, "free_bytes", lambda device: 1000)
+    mine, direct = loader(text, "cpu", 4, steps=3, length=10), text.batches(4, 10, steps=3)
+    assert all(
+        torch.equal(a, b) for pair, other in zip(mine, direct, strict=True) for a, b in zip(pair, other, strict=True)
+    )
+
+
+def test_free_memory(monkeypatch):
+    assert datasets.free_bytes("cpu") is None
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (123, 456))
+    assert datasets.free_bytes("cuda") == 123
+
+
+def test_mistakes_of_a_loader(images, monkeypatch):
+    for free in (None, 1000):
+        monkeypatch.setattr(datasets, "free_bytes", lambda device, free=free: free)
+        with pytest.raises(ValueError, match="batch_size must be 1 to 1437, not 0"):
+            loader(images, "cpu", 0)

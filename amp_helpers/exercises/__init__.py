@@ -7,8 +7,11 @@ goes on; given a wrong answer it raises AssertionError; given the right one it s
 from .autocast import check_float32_layer, check_predicted_dtypes, check_wide_head, sick_model
 from .autocast_corners import check_product_function, check_training_loop, check_weighted_loss
 from .float_bits import check_bits, check_decode, check_first_gap
+from .precision_benchmark import check_paired_ratio, check_seed_interval, check_speedups, doubtful_results
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
+from .small_gpt import check_padded_vocabulary, check_token_flops, check_training_hours
+from .training_loop import check_line_order, check_mixed_step, check_waiting_lines, waiting_lines
 
 __all__ = [
     "check_bits",
@@ -19,12 +22,23 @@ __all__ = [
     "check_float32_layer",
     "check_half_ulp",
     "check_largest_scale",
+    "check_line_order",
+    "check_mixed_step",
+    "check_padded_vocabulary",
+    "check_paired_ratio",
     "check_predicted_dtypes",
     "check_product_function",
+    "check_seed_interval",
     "check_small_updates",
+    "check_speedups",
+    "check_token_flops",
+    "check_training_hours",
     "check_training_loop",
     "check_value_count",
+    "check_waiting_lines",
     "check_weighted_loss",
     "check_wide_head",
+    "doubtful_results",
     "sick_model",
+    "waiting_lines",
 ]

@@ -6,6 +6,7 @@ from .bit_explorer import BitExplorer
 from .dtype_flow import DtypeFlow
 from .gradscaler_player import GradScalerPlayer
 from .interactive import InteractiveFigure
+from .loop_builder import LoopBuilder
 from .number_line import NumberLine
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
@@ -18,6 +19,7 @@ __all__ = [
     "DtypeFlow",
     "GradScalerPlayer",
     "InteractiveFigure",
+    "LoopBuilder",
     "NumberLine",
     "RoundingStepper",
     "Swamping",
