@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx test-colab lint store clean
+.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx test-colab lint store record clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -26,5 +26,7 @@ lint: ## check style and formatting
 	@$(PYTHON) tools/run.py lint
 store: ## run the notebooks and store their outputs
 	@$(PYTHON) tools/run.py store
+record: ## measure this machine's accelerator (or its CPU) and store what was found
+	@$(PYTHON) tools/run.py record
 clean: ## remove what the targets made (.venv and .venv-colab stay)
 	@$(PYTHON) tools/run.py clean

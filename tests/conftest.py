@@ -63,3 +63,11 @@ def open_page(site, browser, request):
             assert page.foreign == [] and page.messages == []
 
     return opened
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine that is not here, as torch would show it: see `machines.Machine`."""
+    from machines import Machine
+
+    return Machine(monkeypatch)

@@ -1,98 +1,17 @@
-"""The benchmark measures what it says, and the command line says what it cannot do. No time is asserted."""
+"""`bench rounding` compares like with like, and the command line says what it cannot do. No time is asserted."""
 
 import json
-import platform
-import random
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from amp_helpers import benchmark
 from amp_helpers.__main__ import main
-from amp_helpers.benchmark import RoundingRow, Timing
+from amp_helpers.benchmark import Timing
 from amp_helpers.formats import FORMATS
-
-
-class Clock:
-    """A clock that moves only when a variant says so."""
-
-    def __init__(self, monkeypatch):
-        self.now, self.calls = 0.0, []
-        monkeypatch.setattr(benchmark.time, "perf_counter", lambda: self.now)
-
-    def variant(self, name, seconds):
-        durations = iter(seconds) if isinstance(seconds, list) else None
-
-        def call():
-            self.calls.append(name)
-            self.now += next(durations) if durations else seconds
-
-        return call
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
-
-
-def test_medians_and_quartiles(clock):
-    # The first two calls are the warm-up and the estimate.
-    seconds = [9.0, 1.0, 5.0, 1.0, 2.0, 4.0, 3.0]
-    timing = benchmark.time_interleaved({"a": clock.variant("a", seconds)}, rounds=5, budget_s=99)["a"]
-    assert timing == Timing(3.0, 2.0, 4.0, samples=5, calls=1)
-
-
-def test_short_calls_are_repeated(clock):
-    timing = benchmark.time_interleaved({"a": clock.variant("a", 2.0**-16)}, rounds=5)["a"]
-    assert timing == Timing(2.0**-16, 2.0**-16, 2.0**-16, samples=5, calls=14)
-    assert len(clock.calls) == 2 + 5 * 14
-
-
-def test_every_round_has_another_order(clock):
-    names = list("abcde")
-    benchmark.time_interleaved({name: clock.variant(name, 0.5) for name in names}, rounds=12, budget_s=99)
-    rounds = [tuple(clock.calls[10 + 5 * turn :][:5]) for turn in range(12)]
-    assert all(sorted(turn) == names for turn in rounds)
-    assert len(set(rounds)) > 6
-
-
-def test_slow_variants_sit_out_evenly(clock):
-    variants = {"slow": clock.variant("slow", 1.0), "quick": clock.variant("quick", 0.25)}
-    timed = benchmark.time_interleaved(variants, rounds=20, budget_s=5.0)
-    assert (timed["slow"].samples, timed["quick"].samples) == (5, 20)
-    measured = clock.calls[4:]
-    gaps = "".join(name[0] for name in measured).split("s")
-    assert max(map(len, gaps)) <= 8, "five samples over twenty rounds: one in four"
-
-
-def test_a_slow_variant_still_has_five_samples(clock):
-    timed = benchmark.time_interleaved({"a": clock.variant("a", 100.0)}, rounds=9, budget_s=1.0)
-    assert timed["a"].samples == 5
-
-
-def test_what_goes_wrong_in_timing():
-    with pytest.raises(ValueError, match="rounds must be 5 or more, not 4"):
-        benchmark.time_interleaved({}, rounds=4)
-    with pytest.raises(ZeroDivisionError):
-        benchmark.time_interleaved({"a": lambda: 1 / 0})
-
-
-def test_one_thread_is_taken_back():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), benchmark.one_thread():
-        assert torch.get_num_threads() == 1
-        raise KeyError
-    assert torch.get_num_threads() == before
-
-
-def test_machine_line():
-    line = benchmark.machine_line()
-    assert torch.__version__ in line and f"threads {torch.get_num_threads()}" in line and "\n" not in line
-
-
-# --- round_to against the others ----------------------------------------------------------------------
+from amp_helpers.suites import rounding as suite
+from amp_helpers.suites.rounding import RoundingRow
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("float64", "float32")])
@@ -101,7 +20,7 @@ def test_the_variants_do_the_same(name):
     x = torch.randn(1000, generator=torch.Generator().manual_seed(0))
     if name == "float8_e8m0fnu":  # the libraries disagree about zero, negative values and ties
         x = x.abs() + 0.01
-    variants = benchmark.rounding_variants(x, name)
+    variants = suite.rounding_variants(x, name)
     assert torch.equal(variants["x.clone()"](), x)
     expected = torch.as_tensor(variants["nearest_even"]())
     native, others = FORMATS[name].torch_dtype, {"native", "ml_dtypes", "gfloat"}
@@ -115,8 +34,8 @@ def test_the_variants_do_the_same(name):
 
 
 def test_without_the_libraries(monkeypatch):
-    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
-    variants = benchmark.rounding_variants(torch.ones(3), "float16")
+    monkeypatch.setattr(suite.importlib.util, "find_spec", lambda name: None)
+    variants = suite.rounding_variants(torch.ones(3), "float16")
     assert variants["ml_dtypes"] == variants["gfloat"] == "not installed"
 
 
@@ -124,12 +43,12 @@ def test_without_the_libraries(monkeypatch):
 def own_memory(monkeypatch):
     """Leave this process's memory alone; tell which policies were asked for."""
     asked = []
-    monkeypatch.setattr(benchmark, "set_memory", lambda policy: asked.append(policy) or True)
+    monkeypatch.setattr(suite, "set_memory", lambda policy: asked.append(policy) or True)
     return asked
 
 
 def test_rows(own_memory):
-    rows = list(benchmark.benchmark_rounding(["float16", "tfloat32"], [10, 20], rounds=5, budget_s=0.01))
+    rows = list(suite.benchmark_rounding(["float16", "tfloat32"], [10, 20], rounds=5, budget_s=0.01))
     expected = [
         (memory, name, n) for memory in ("fresh", "reused") for n in (10, 20) for name in ("float16", "tfloat32")
     ]
@@ -144,44 +63,22 @@ def test_rows(own_memory):
 
 
 def test_where_memory_cannot_be_chosen(monkeypatch):
-    monkeypatch.setattr(benchmark, "set_memory", lambda policy: False)
-    rows = list(benchmark.benchmark_rounding(["float16"], [10], rounds=5, budget_s=0.01))
+    monkeypatch.setattr(suite, "set_memory", lambda policy: False)
+    rows = list(suite.benchmark_rounding(["float16"], [10], rounds=5, budget_s=0.01))
     assert [row.memory for row in rows] == ["as the C library chooses"]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: list(benchmark.benchmark_rounding(["fp16"])), "unknown format 'fp16'"),
-        (lambda: list(benchmark.benchmark_rounding(sizes=[10, 0])), "a size must be 1 or more, not 0"),
-        (lambda: benchmark.set_memory("warm"), "unknown memory policy 'warm'; choose from fresh, reused"),
+        (lambda: list(suite.benchmark_rounding(["fp16"])), "unknown format 'fp16'"),
+        (lambda: list(suite.benchmark_rounding(sizes=[10, 0])), "a size must be 1 or more, not 0"),
+        (lambda: suite.set_memory("warm"), "unknown memory policy 'warm'; choose from fresh, reused"),
     ],
 )
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
-def test_memory_policies_take_effect():
-    """Counted in page faults: a fresh 8 MiB has 2048 pages of 4 KiB (or few huge ones), memory used again has none."""
-    code = """
-import resource, torch
-from amp_helpers.benchmark import set_memory
-faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-x = torch.ones(1 << 21)
-for policy in ("fresh", "reused"):
-    assert set_memory(policy)
-    for _ in range(30):  # the heap settles within ten
-        x.clone()
-    before = faults()
-    for _ in range(10):
-        x.clone()
-    print(faults() - before)
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    fresh, reused = map(int, run.stdout.split())
-    assert fresh >= 10 * 4 and reused < 10
 
 
 def timings(**medians):
@@ -195,10 +92,10 @@ def test_table_and_verdicts():
         RoundingRow("fresh", "float8_e4m3fn", 10**6, timings(s=(0.001, 0.004, 0.013, 0.012, 0.1, 0.2))),
         RoundingRow("fresh", "tfloat32", 10**6, timings(s=(0.001, 0.005, 0.012, "no dtype", "no dtype", 0.149))),
     ]
-    table = repr(benchmark.rounding_table(rows))
+    table = repr(suite.rounding_table(rows))
     assert "4.0 [3.6 4.4]" in table and "1.000 [0.900 1.100]" in table and "no dtype" in table
-    lines = benchmark.rounding_verdicts(rows)
-    assert len(lines) == len(benchmark.ROUNDING_TARGETS)
+    lines = suite.rounding_verdicts(rows)
+    assert len(lines) == len(suite.TARGETS)
     start = {line.split(":")[0]: [] for line in lines}
     for line in lines:
         start[line.split(":")[0]].append(line)
@@ -212,7 +109,7 @@ def test_table_and_verdicts():
         f"{missed} (float8_e4m3fn)",
         "MISSED: nearest_even at least 30 times as fast as gfloat, 1,000,000 elements, memory fresh: 29.8 (tfloat32)",
     ]  # fmt: skip
-    record = json.loads(json.dumps(benchmark.rounding_record(rows)))
+    record = json.loads(json.dumps(suite.rounding_record(rows)))
     assert record["rows"][0]["timings"]["native"]["median_s"] == 0.012
     assert record["rows"][1]["ratios_to_clone"] == {
         **{"x.clone()": 1.0, "nearest_even": 5.0, "stochastic": 12.0},
@@ -260,7 +157,7 @@ def test_the_command_prints_a_table(own_memory, capsys):
     assert torch.__version__ in lines[0] and "threads 1" in lines[0]
     assert lines[1].split()[:3] == ["memory", "format", "elements"]
     assert [line.split()[:3] for line in lines[3:5]] == [["reused", "float8_e4m3fn", "100"]] * 2
-    assert sum(line.startswith("not measured: ") for line in lines) == len(benchmark.ROUNDING_TARGETS)
+    assert sum(line.startswith("not measured: ") for line in lines) == len(suite.TARGETS)
     assert own_memory == ["reused"]
 
 
@@ -288,13 +185,3 @@ def test_the_command_line_loads_nothing_heavy():
     code = "import sys, amp_helpers.__main__ as m; m.main([]); print('torch' in sys.modules, 'numpy' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "False False"
-
-
-def test_the_order_is_reproducible(clock):
-    calls = []
-    for _ in range(2):
-        clock.calls.clear()
-        benchmark.time_interleaved({n: clock.variant(n, 0.5) for n in "abc"}, rounds=6, budget_s=99, seed=3)
-        calls.append(list(clock.calls))
-        random.seed()  # the module's own generator is not used
-    assert calls[0] == calls[1]

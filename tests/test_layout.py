@@ -23,7 +23,7 @@ LAYERS = {
     1: {"rounding", "policy", "scaling", "gradients", "precision"},
     2: {"tracing", "memory", "training", "benchmark", "lint"},
     3: {"audit", "doctor", "suites", "claims", "plots", "notebook"},
-    4: {"widgets", "exercises"},
+    4: {"widgets", "exercises", "commands"},
     5: {"sphinx_ext", "__main__"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}

@@ -5,6 +5,8 @@
 `formats`: every parameter and limit. `codes`: the class and exact value of every code of every format up to 16 bits,
 and of a sample of the wider ones. `rounding`: float64 values (midpoints and their neighbours, edges, specials) with
 their codes in every mode and for both overflow policies. `numbers`: texts a reader may type, and the float64 they mean.
+`scaler_traces`: histories of torch.amp.GradScaler and of LossScaler. `gradient_shares`: histograms and what Python
+counts in them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ import struct
 import sys
 from fractions import Fraction
 from pathlib import Path
+
+from export_gradient_shares import gradient_shares
+from export_scaler_traces import traces
+from torch_scaler_traces import torch_traces
 
 from amp_helpers.formats import FORMATS, MODES, OVERFLOWS, SPECIALS, FloatFormat, classify, decode, encode
 from amp_helpers.typed_number import parse_number
@@ -137,6 +143,8 @@ def vectors() -> dict:
         "numbers": [[text, pattern(parse_number(text))] for text in NUMBERS],
         "bad_numbers": BAD_NUMBERS,
         "fractions": fractions_rounded(),
+        "scaler_traces": {"torch": torch_traces(), "ours": traces()},
+        "gradient_shares": gradient_shares(),
     }
 
 

@@ -98,6 +98,12 @@ def store() -> None:
     venv("python", "tools/store.py", **ONE_THREAD)
 
 
+def record() -> None:
+    """Threads are the command's own business: a GPU's suites need more than one to keep it busy."""
+    ensure("test")
+    venv("python", "-m", "amp_helpers", "record")
+
+
 def clean() -> None:
     for path in [ROOT / "_build", ROOT / "dist", ROOT / "build", *ROOT.glob("*.egg-info")]:
         shutil.rmtree(path, ignore_errors=True)
@@ -114,6 +120,7 @@ TARGETS = {
     "test-no-amx": lambda: notebooks(**NO_AMX),
     "test-colab": on_colab,
     "store": store,
+    "record": record,
     "clean": clean,
 }
 

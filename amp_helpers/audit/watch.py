@@ -11,6 +11,8 @@ import torch
 from torch.nn.utils import clip_grad
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from amp_helpers.scaling import LossScaler
+
 from .casts import CastWatch
 
 
@@ -18,7 +20,7 @@ from .casts import CastWatch
 def watch(observer) -> Iterator[None]:
     """Report a loop's calls to `observer` (see `loop.LoopObserver`) while the block runs.
 
-    Watched: backward passes, clipping, optimizer steps, the methods of GradScaler and its subclasses, and the
+    Watched: backward passes, clipping, optimizer steps, the methods of GradScaler, its subclasses and `LossScaler`, and the
     clearing of autocast's cache. Every call does what it did before. Restored at the end, also after an exception.
     """
     with ExitStack() as stack:
@@ -63,7 +65,7 @@ def watch(observer) -> Iterator[None]:
         patch(torch, "clear_autocast_cache", clear)
         # clip_grad_norm_ looks this name up when it runs, so a function imported by name is seen too.
         patch(clip_grad, "_clip_grads_with_norm_", clip)
-        for owner in _with_subclasses(torch.amp.GradScaler):
+        for owner in [*_with_subclasses(torch.amp.GradScaler), LossScaler]:
             for name in ("scale", "unscale_", "step", "update"):
                 if name in vars(owner):
                     patch_method(owner, name)

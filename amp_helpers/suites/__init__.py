@@ -1,1 +1,1 @@
-"""What gets measured: a file for each benchmark that `python -m amp_helpers bench` runs."""
+"""What gets measured: a file per suite, shown by `python -m amp_helpers bench` and `record`."""

@@ -4,18 +4,22 @@ from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
 from .dtype_flow import DtypeFlow
+from .gradscaler_player import GradScalerPlayer
 from .interactive import InteractiveFigure
 from .number_line import NumberLine
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
+from .underflow_explorer import UnderflowExplorer
 
 __all__ = [
     "AutocastMap",
     "BitExplorer",
     "BookWidget",
     "DtypeFlow",
+    "GradScalerPlayer",
     "InteractiveFigure",
     "NumberLine",
     "RoundingStepper",
     "Swamping",
+    "UnderflowExplorer",
 ]

@@ -1,133 +1,24 @@
-"""How to time: variants interleaved in random order in one process, after a warm-up, as medians with quartiles."""
+"""How fast `round_to` is, against a copy, torch's own casts, ml_dtypes and gfloat."""
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import itertools
-import math
-import platform
-import random
-import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 
-from .formats import FloatFormat, check_choice, get_format
-from .rounding import round_to
-from .tables import Table
+from amp_helpers.benchmark import Timing, one_thread, set_memory, time_interleaved
+from amp_helpers.formats import FloatFormat, get_format
+from amp_helpers.rounding import round_to
+from amp_helpers.tables import Table
 
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of one call: the median and the quartiles of `samples` samples, each the mean of `calls` calls."""
-
-    median_s: float
-    lower_quartile_s: float
-    upper_quartile_s: float
-    samples: int
-    calls: int
-
-
-def time_interleaved(
-    variants: dict[str, Callable[[], object]], rounds: int = 25, budget_s: float = 0.8, seed: int = 0
-) -> dict[str, Timing]:
-    """Time several ways of doing the same thing against each other.
-
-    Each round calls the variants in a new random order, so that a slow spell of the machine meets all of them.
-    A sample repeats a short call until it takes 0.2 ms. A variant that would spend more than `budget_s` sits out
-    some rounds, evenly spread, but has five samples at least.
-
-    Args:
-        variants: name -> function without arguments; what it returns is dropped within the sample.
-        rounds: samples of a variant that is fast enough, 5 or more.
-        budget_s: seconds for one variant.
-        seed: of the random order.
-    Returns: name -> `Timing`, in the order of `variants`.
-    Raises: ValueError if `rounds` is below 5. What a variant raises passes through.
-    """
-    if rounds < 5:
-        raise ValueError(f"rounds must be 5 or more, not {rounds}")
-    calls, samples = {}, {}
-    for name, call in variants.items():
-        call()  # warm-up: imports, caches, memory
-        once = max(_seconds(call, 1), 1e-9)  # some clocks stand still that long
-        calls[name] = max(1, math.ceil(2e-4 / once))
-        samples[name] = min(rounds, max(5, int(budget_s / (once * calls[name]))))
-    order, seconds = random.Random(seed), {name: [] for name in variants}
-    for turn in range(rounds):
-        due = [name for name, n in samples.items() if turn * n // rounds < (turn + 1) * n // rounds]
-        order.shuffle(due)
-        for name in due:
-            seconds[name].append(_seconds(variants[name], calls[name]))
-    result = {}
-    for name, values in seconds.items():
-        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-        result[name] = Timing(median, lower, upper, len(values), calls[name])
-    return result
-
-
-def _seconds(call, calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter() - start) / calls
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for the length of the block: with more, medians on a busy machine mean little."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def set_memory(policy: str) -> bool:
-    """Choose where the large tensors of this process come from, so that ratios of times mean something.
-
-    The C library hands out memory freed before, or fresh pages of the system, as its history suggests, and the
-    first touch of a fresh page costs several times as much as copying into it. Left alone, the same benchmark
-    gives ratios that differ severalfold from run to run.
-
-    Args:
-        policy: "fresh" (from 1 MiB on, as glibc does from 32 MiB on) or "reused".
-    Returns: whether it took effect: that needs glibc. It lasts until the next call or the end of the process.
-    Raises: ValueError for another policy.
-    Source: mallopt(3), parameters M_MMAP_THRESHOLD (-3), M_MMAP_MAX (-4) and M_TRIM_THRESHOLD (-1).
-    """
-    check_choice("memory policy", policy, ("fresh", "reused"))
-    settings = {"fresh": ((-4, 1 << 16), (-3, 1 << 20)), "reused": ((-4, 0), (-1, 2**31 - 1))}[policy]
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.libc_ver()[0] == "glibc" else None
-    return mallopt is not None and all(mallopt(*setting) for setting in settings)
-
-
-def machine_line() -> str:
-    """One line: CPU, torch version, threads in use."""
-    return f"{_cpu_name()} | torch {torch.__version__} | threads {torch.get_num_threads()}"
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    for line in info.read_text(encoding="utf8").splitlines() if info.exists() else ():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-# --- the benchmark of round_to ------------------------------------------------------------------------
-
-ROUNDING_FORMATS = ("float16", "bfloat16", "tfloat32", "float8_e4m3fn", "float8_e5m2", "float4_e2m1fn")
-ROUNDING_SIZES = (10**4, 10**6, 10**7)
+FORMATS = ("float16", "bfloat16", "tfloat32", "float8_e4m3fn", "float8_e5m2", "float4_e2m1fn")
+SIZES = (10**4, 10**6, 10**7)
 #: What `round_to` has to reach, as (mode, other, elements, ratio, formats): at most `ratio` times as long as
 #: `x.clone()`, at least `ratio` times as fast as a library; formats None means every format.
-ROUNDING_TARGETS = (
+TARGETS = (
     ("nearest_even", "x.clone()", 10**6, 5.0, None),
     ("nearest_even", "x.clone()", 10**7, 2.5, None),
     ("stochastic", "x.clone()", 10**6, 12.0, None),
@@ -197,8 +88,8 @@ def _optional(name: str):
 
 
 def benchmark_rounding(
-    formats: Sequence[FloatFormat | str] = ROUNDING_FORMATS,
-    sizes: Sequence[int] = ROUNDING_SIZES,
+    formats: Sequence[FloatFormat | str] = FORMATS,
+    sizes: Sequence[int] = SIZES,
     memories: Sequence[str] = ("fresh", "reused"),
     **how,
 ) -> Iterator[RoundingRow]:
@@ -248,10 +139,10 @@ def rounding_table(rows: Sequence[RoundingRow]) -> Table:
 
 
 def rounding_verdicts(rows: Sequence[RoundingRow]) -> list[str]:
-    """A line for each of `ROUNDING_TARGETS` and memory policy: met, missed or not measured, with the worst format."""
+    """A line for each of `TARGETS` and memory policy: met, missed or not measured, with the worst format."""
     lines = []
     memories = dict.fromkeys(row.memory for row in rows)
-    for memory, (mode, other, elements, limit, formats) in itertools.product(memories, ROUNDING_TARGETS):
+    for memory, (mode, other, elements, limit, formats) in itertools.product(memories, TARGETS):
         slower = other == "x.clone()"
         ratios = {
             row.format: row.ratio(mode, other) if slower else row.ratio(other, mode)

@@ -1,0 +1,1 @@
+"""The commands of `python -m amp_helpers`, a file each."""
