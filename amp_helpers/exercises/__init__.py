@@ -5,10 +5,14 @@ goes on; given a wrong answer it raises AssertionError; given the right one it s
 """
 
 from .float_bits import check_bits, check_decode, check_first_gap
+from .gradient_underflow import check_scaled_backward, check_share_lost, check_uneven_model, uneven_model
+from .gradscaler_from_scratch import check_skipped_at_start, check_skipped_share, check_steps_to_cliff
+from .gradscaler_in_practice import check_accumulate_and_clip, check_resume, check_two_schedules
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
 
 __all__ = [
+    "check_accumulate_and_clip",
     "check_bits",
     "check_choose_format",
     "check_decode",
@@ -16,6 +20,15 @@ __all__ = [
     "check_float16_sum",
     "check_half_ulp",
     "check_largest_scale",
+    "check_resume",
+    "check_scaled_backward",
+    "check_share_lost",
+    "check_skipped_at_start",
+    "check_skipped_share",
     "check_small_updates",
+    "check_steps_to_cliff",
+    "check_two_schedules",
+    "check_uneven_model",
     "check_value_count",
+    "uneven_model",
 ]
