@@ -7,10 +7,14 @@ goes on; given a wrong answer it raises AssertionError; given the right one it s
 from .autocast import check_float32_layer, check_predicted_dtypes, check_wide_head, sick_model
 from .autocast_corners import check_product_function, check_training_loop, check_weighted_loss
 from .float_bits import check_bits, check_decode, check_first_gap
+from .gradient_underflow import check_scaled_backward, check_share_lost, check_uneven_model, uneven_model
+from .gradscaler_from_scratch import check_skipped_at_start, check_skipped_share, check_steps_to_cliff
+from .gradscaler_in_practice import check_accumulate_and_clip, check_resume, check_two_schedules
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
 
 __all__ = [
+    "check_accumulate_and_clip",
     "check_bits",
     "check_choose_format",
     "check_decode",
@@ -21,10 +25,19 @@ __all__ = [
     "check_largest_scale",
     "check_predicted_dtypes",
     "check_product_function",
+    "check_resume",
+    "check_scaled_backward",
+    "check_share_lost",
+    "check_skipped_at_start",
+    "check_skipped_share",
     "check_small_updates",
+    "check_steps_to_cliff",
     "check_training_loop",
+    "check_two_schedules",
+    "check_uneven_model",
     "check_value_count",
     "check_weighted_loss",
     "check_wide_head",
     "sick_model",
+    "uneven_model",
 ]
