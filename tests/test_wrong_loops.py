@@ -254,6 +254,20 @@ def test_calls_are_not_steps(chapter):
     assert calls(fused=True) == 1
 
 
+@proves("fused_momentum")
+def test_momentum_of_a_skipped_first_step(chapter):
+    """A skipped step leaves no trace: the next one has to be that of an optimizer which is not fused."""
+
+    def plain(model):
+        return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    wanted = chapter["after_a_skip"](plain)
+    assert not torch.equal(wanted, torch.nn.utils.parameters_to_vector(chapter["start"]()[0].parameters()))
+    assert torch.allclose(chapter["after_a_skip"](chapter["fused_momentum_zeroed"]), wanted, rtol=1e-6, atol=1e-7)
+    assert not torch.allclose(chapter["after_a_skip"](chapter["fused_momentum"]), wanted, rtol=1e-6, atol=1e-7)
+    assert not torch.are_deterministic_algorithms_enabled()  # the chapter turns them on for a moment
+
+
 @proves("resume_without_scaler")
 def test_resume(chapter):
     whole = chapter["build"]()
