@@ -29,6 +29,8 @@ CELLS = [
 OTHERS = {
     "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
     "RoundingStepper": ("value='2049'", "Next →", "step 2", "step = 4", "Step 4 of"),
+    "Roofline": ("", "Elementwise sum", "op elementwise", "gpu = 'H200'", "Memory bandwidth of H200"),
+    "MemoryCalculator": ("", "bf16-true", "recipe bf16-true", "model = 'mlp'", "Hidden layers"),
     "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
 }
 OTHER_CELLS = [

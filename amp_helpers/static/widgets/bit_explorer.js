@@ -3,7 +3,7 @@
 import { FORMATS, encode, finite, floatFormat, neighbours } from "./core.js";
 import { convert } from "./explain.js";
 import { hexCode, parseCode, parseNumber } from "./text.js";
-import { mount } from "./dom.js";
+import { connect } from "./dom.js";
 import { CSS } from "./bit_explorer_style.js";
 import { bitRow, comparison, customPanel, entries, explanation, facts, headline, meant, picker, snippet, stepper } from "./bit_explorer_parts.js";
 
@@ -90,41 +90,26 @@ function actions(state, change) {
 }
 
 function render({ model, el }) {
-  const pull = () => readState(Object.fromEntries(KEYS.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
-  let state = pull();
-  const initial = state;
-  const { root, unmount } = mount(el, CSS);
-  let writing = false;
-  function change(next) {
-    state = { ...state, ...next };
+  const link = connect({ model, el, css: CSS, keys: KEYS, read: readState, adopt: show });
+  const initial = link.state;
+  let state = initial;
+  function show(next) {
+    state = next;
     paint();
-    writing = true;
-    for (const [key, value] of Object.entries(writeState(state))) model.set(key, value);
-    writing = false;
+  }
+  function change(next) {
+    show({ ...state, ...next });
+    link.write(writeState(state));
     model.save_changes();
   }
   const act = { ...actions(() => state, change), reset: () => change(initial) };
   const all = [picker, customPanel, headline, bitRow, stepper, explanation, entries, facts, comparison, snippet];
   const parts = all.filter((part) => part !== comparison || !model.get("compact")).map((part) => part({ act }));
-  root.append(...parts.map((part) => part.node));
-  root.setAttribute("aria-label", "Bit explorer");
+  link.root.append(...parts.map((part) => part.node));
+  link.root.setAttribute("aria-label", "Bit explorer");
   const paint = () => parts.forEach((part) => part.paint(state));
   paint();
-  const follow = () => {
-    if (writing) return;
-    try {
-      state = pull();
-    } catch {
-      return; // Python sends a new format and its code one after the other; between them they do not fit
-    }
-    paint();
-  };
-  const events = KEYS.map((key) => `change:${key}`).join(" ");
-  model.on(events, follow);
-  return () => {
-    model.off(events, follow);
-    unmount();
-  };
+  return link.unmount;
 }
 
 export default { render, address };

@@ -87,6 +87,45 @@ export function mount(el, css) {
   return { root, unmount };
 }
 
+/**
+ * Tie a widget to its model: a page part in `el` that shows the traits `keys` and writes them back.
+ * `read(traits)` gives the state of the traits or throws; `adopt(state)` is called when the other side changed them.
+ * Returns { root, state, write(traits), unmount }.
+ */
+export function connect({ model, el, css, keys, read, adopt }) {
+  const pull = () => read(Object.fromEntries(keys.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
+  const state = pull();
+  const { root, unmount } = mount(el, css);
+  let writing = false;
+  const follow = () => {
+    if (writing) return;
+    let next;
+    try {
+      next = pull();
+    } catch {
+      return; // Python sends traits that belong together one after the other; between them they may not fit
+    }
+    adopt(next);
+  };
+  const events = keys.map((key) => `change:${key}`).join(" ");
+  model.on(events, follow);
+  return {
+    root,
+    state,
+    write(traits) {
+      writing = true;
+      for (const [key, value] of Object.entries(traits)) {
+        if (String(value) !== String(model.get(key))) model.set(key, value); // a new list of the same names is no change
+      }
+      writing = false;
+    },
+    unmount() {
+      model.off(events, follow);
+      unmount();
+    },
+  };
+}
+
 /** Copy the text of `node`; where the clipboard is out of reach the text is left selected. Returns whether it was copied. */
 export async function copyText(node) {
   try {

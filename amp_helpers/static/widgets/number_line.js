@@ -2,7 +2,7 @@
 
 import { FORMATS, MODES } from "./core.js";
 import { parseNumber } from "./text.js";
-import { mount } from "./dom.js";
+import { connect } from "./dom.js";
 import { NOWHERE, centred, checkView, landing, panned, rescaled, tidyAt, tidyView, zoomed } from "./number_line_math.js";
 import { MOST_FORMATS, chooser, entry, legend, plot, results, tools } from "./number_line_parts.js";
 import { css } from "./number_line_style.js";
@@ -81,45 +81,29 @@ function actions(state, initial, change) {
 }
 
 function render({ model, el }) {
-  const pull = () => readState(Object.fromEntries(KEYS.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
-  let state = pull();
-  const { root, unmount } = mount(el, css(Object.keys(FORMATS)));
-  let writing = false;
-  function change(next) {
-    const old = writeState(state);
-    state = { ...state, ...next };
+  const link = connect({ model, el, css: css(Object.keys(FORMATS)), keys: KEYS, read: readState, adopt: show });
+  let state = link.state;
+  function show(next) {
+    state = next;
     paint();
-    writing = true;
-    for (const [key, value] of Object.entries(writeState(state))) {
-      if (String(value) !== String(old[key])) model.set(key, value); // a new list of the same names is no change
-    }
-    writing = false;
+  }
+  function change(next) {
+    show({ ...state, ...next });
+    link.write(writeState(state));
     model.save_changes();
   }
   const act = actions(() => state, state, change);
   const parts = [entry, tools, plot, results, chooser, legend].map((part) => part({ act }));
-  root.append(...parts.map((part) => part.node));
-  root.setAttribute("aria-label", "Number line of float formats");
+  link.root.append(...parts.map((part) => part.node));
+  link.root.setAttribute("aria-label", "Number line of float formats");
   function paint() {
     const landings = state.formats.map((fmt) => ({ fmt, result: state.exact ? landing(state.exact, fmt, state.mode) : NOWHERE }));
     for (const part of parts) part.paint(state, landings);
   }
   paint();
-  const follow = () => {
-    if (writing) return;
-    try {
-      state = pull();
-    } catch {
-      return; // Python sends low and high one after the other; between them they may not fit
-    }
-    paint();
-  };
-  const events = KEYS.map((key) => `change:${key}`).join(" ");
-  model.on(events, follow);
   return () => {
-    model.off(events, follow);
     for (const part of parts) part.stop?.();
-    unmount();
+    link.unmount();
   };
 }
 

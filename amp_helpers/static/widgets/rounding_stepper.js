@@ -4,7 +4,7 @@ import { FORMATS } from "./core.js";
 import { ALL_MODES, generator, isUp, plan } from "./rounding_plan.js";
 import { STEPS, story } from "./rounding_words.js";
 import { parseNumber } from "./text.js";
-import { mount } from "./dom.js";
+import { connect } from "./dom.js";
 import { CSS } from "./rounding_stepper_style.js";
 import { coinPanel, comparison, controls, decisions, narration, picture, presets, stepping, word } from "./rounding_stepper_parts.js";
 
@@ -95,11 +95,9 @@ function actions(state, change, toss) {
 const coinKey = ({ value, fmt, seed }) => [value, fmt.name, seed].join("|");
 
 function render({ model, el }) {
-  const pull = () => readState(Object.fromEntries(KEYS.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
-  let state = pull();
+  const link = connect({ model, el, css: CSS, keys: KEYS, read: readState, adopt: set });
+  let state = link.state;
   let purse = makeCoin(state.seed);
-  const { root, unmount } = mount(el, CSS);
-  let writing = false;
   function set(next) {
     if (coinKey(next) !== coinKey(state)) purse = makeCoin(next.seed);
     state = next;
@@ -107,9 +105,7 @@ function render({ model, el }) {
   }
   function change(next) {
     set({ ...state, ...next });
-    writing = true;
-    for (const [key, value] of Object.entries(writeState(state))) model.set(key, value);
-    writing = false;
+    link.write(writeState(state));
     model.save_changes();
   }
   function toss(times) {
@@ -119,27 +115,14 @@ function render({ model, el }) {
   }
   const act = actions(() => state, change, toss);
   const parts = [controls, presets, stepping, picture, narration, decisions, coinPanel, word, comparison].map((part) => part({ act }));
-  root.append(...parts.map((part) => part.node));
-  root.setAttribute("aria-label", "Rounding stepper");
+  link.root.append(...parts.map((part) => part.node));
+  link.root.setAttribute("aria-label", "Rounding stepper");
   function paint() {
     const told = { ...story(state, { ...purse.coin }), seed: state.seed, last: lastStep(state) };
     for (const part of parts) part.paint(told);
   }
   paint();
-  const follow = () => {
-    if (writing) return;
-    try {
-      set(pull());
-    } catch {
-      // Python sends traits one after the other; between them they may not fit
-    }
-  };
-  const events = KEYS.map((key) => `change:${key}`).join(" ");
-  model.on(events, follow);
-  return () => {
-    model.off(events, follow);
-    unmount();
-  };
+  return link.unmount;
 }
 
 export default { render, address };

@@ -3,7 +3,7 @@
 import { subtract, toNumber } from "./core.js";
 import { KAHAN_FORMATS, LARGEST_SEED, MOST, accumulators, exactSum, roundCount, startRun } from "./swamping_math.js";
 import { parseNumber } from "./text.js";
-import { mount } from "./dom.js";
+import { connect } from "./dom.js";
 import { chart } from "./swamping_chart.js";
 import { CSS } from "./swamping_style.js";
 import { alignmentPanel, counter, headline, inputs, presets, results, spoken } from "./swamping_parts.js";
@@ -101,22 +101,18 @@ function runner({ state, change, save }) {
 // --- the widget -----------------------------------------------------------------------------------------------------
 
 function render({ model, el }) {
-  const pull = () => readState(Object.fromEntries(KEYS.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
-  let state = pull(), all = startAll(state), selected = "bfloat16";
-  const initial = state;
-  const { root, unmount } = mount(el, CSS);
-  let writing = false;
-  function adopt(next) {
+  const link = connect({ model, el, css: CSS, keys: KEYS, read: readState, adopt: show });
+  const initial = link.state;
+  let state = initial, all = startAll(state), selected = "bfloat16";
+  function show(next) {
     const same = ["start", "addend", "kahan_format", "seed"].every((key) => next[key] === state[key]);
     state = next;
     if (!same) all = startAll(state);
+    paint();
   }
   function change(next) {
-    adopt({ ...state, ...next });
-    paint();
-    writing = true;
-    for (const key of KEYS) model.set(key, state[key]);
-    writing = false;
+    show({ ...state, ...next });
+    link.write(state);
   }
   const run = runner({ state: () => state, change, save: () => model.save_changes() });
   const settle = (next) => {
@@ -144,26 +140,14 @@ function render({ model, el }) {
     },
   };
   const parts = [presets, inputs, headline, counter, chart, results, alignmentPanel, spoken].map((part) => part({ act }));
-  root.append(...parts.map((part) => part.node));
-  root.setAttribute("aria-label", "Swamping");
+  link.root.append(...parts.map((part) => part.node));
+  link.root.setAttribute("aria-label", "Swamping");
   const paint = () => parts.forEach((part) => part.paint({ ...state, ...all, selected, running: run.running() }));
   paint();
-  const follow = () => {
-    if (writing) return;
-    try {
-      adopt(pull());
-    } catch {
-      return; // Python checks what it sends; an address in between may not fit
-    }
-    paint();
-  };
-  const events = KEYS.map((key) => `change:${key}`).join(" ");
-  model.on(events, follow);
   return () => {
-    model.off(events, follow);
     run.stop();
     parts.forEach((part) => part.unmount?.());
-    unmount();
+    link.unmount();
   };
 }
 
