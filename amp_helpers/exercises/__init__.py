@@ -10,19 +10,26 @@ from .float_bits import check_bits, check_decode, check_first_gap
 from .gradient_underflow import check_scaled_backward, check_share_lost, check_uneven_model, uneven_model
 from .gradscaler_from_scratch import check_skipped_at_start, check_skipped_share, check_steps_to_cliff
 from .gradscaler_in_practice import check_accumulate_and_clip, check_resume, check_two_schedules
+from .memory import check_break_even, check_bytes_per_weight, check_largest_batch
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
+from .tensor_cores import check_intensity, check_memory_bound, check_whole_speedup
 
 __all__ = [
     "check_accumulate_and_clip",
     "check_bits",
+    "check_break_even",
+    "check_bytes_per_weight",
     "check_choose_format",
     "check_decode",
     "check_first_gap",
     "check_float16_sum",
     "check_float32_layer",
     "check_half_ulp",
+    "check_intensity",
+    "check_largest_batch",
     "check_largest_scale",
+    "check_memory_bound",
     "check_predicted_dtypes",
     "check_product_function",
     "check_resume",
@@ -37,6 +44,7 @@ __all__ = [
     "check_uneven_model",
     "check_value_count",
     "check_weighted_loss",
+    "check_whole_speedup",
     "check_wide_head",
     "sick_model",
     "uneven_model",

@@ -6,7 +6,9 @@ from .bit_explorer import BitExplorer
 from .dtype_flow import DtypeFlow
 from .gradscaler_player import GradScalerPlayer
 from .interactive import InteractiveFigure
+from .memory_calculator import MemoryCalculator
 from .number_line import NumberLine
+from .roofline import Roofline
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
 from .underflow_explorer import UnderflowExplorer
@@ -18,7 +20,9 @@ __all__ = [
     "DtypeFlow",
     "GradScalerPlayer",
     "InteractiveFigure",
+    "MemoryCalculator",
     "NumberLine",
+    "Roofline",
     "RoundingStepper",
     "Swamping",
     "UnderflowExplorer",
