@@ -39,6 +39,7 @@ class ResNetBlock(nn.Module):
         channels: of input and output.
     Shape: (batch, channels, height, width) -> the same.
     Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
+    Introduced in: notebooks/05_memory.ipynb
     """
 
     def __init__(self, channels: int):
@@ -97,6 +98,7 @@ class SmallCNN(nn.Module):
         channels: of the first convolution; the others have twice and four times as many.
         inputs: channels of the image.
     Shape: (batch, inputs, height, width) -> (batch, classes).
+    Introduced in: notebooks/08_gradient_underflow.ipynb
     """
 
     def __init__(self, classes: int = 10, channels: int = 16, inputs: int = 1):
@@ -121,6 +123,7 @@ class ResNet9(nn.Module):
         inputs: channels of the image.
     Shape: (batch, inputs, height, width) -> (batch, classes); height and width are at least 8.
     Source: the shape of Page's "How to Train Your ResNet", 2018.
+    Introduced in: notebooks/05_memory.ipynb
     """
 
     def __init__(self, classes: int = 10, channels: int = 64, inputs: int = 3):
@@ -155,6 +158,7 @@ class GPTConfig:
         width: features of a token.
         heads: of each attention.
         layers: number of blocks.
+    Introduced in: notebooks/05_memory.ipynb
     """
 
     vocabulary: int = 50304
@@ -171,6 +175,7 @@ class GPT(nn.Module):
     Raises: ValueError for a sequence longer than the context.
     Source: GPT-2, Radford et al., 2019; weights start at a standard deviation of 0.02, and the layers that write to the
         residual stream at 0.02 / sqrt(2 layers).
+    Introduced in: notebooks/05_memory.ipynb
     """
 
     def __init__(self, config: GPTConfig):

@@ -4,11 +4,11 @@ from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
 from .dtype_flow import DtypeFlow
-from .gradscaler_player import GradScalerPlayer
+from .gradscaler_player import GradScalerPlayer, Step
 from .interactive import InteractiveFigure
 from .memory_calculator import MemoryCalculator
 from .number_line import NumberLine
-from .roofline import Roofline
+from .roofline import Ceiling, Roofline
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
 from .underflow_explorer import UnderflowExplorer
@@ -17,6 +17,7 @@ __all__ = [
     "AutocastMap",
     "BitExplorer",
     "BookWidget",
+    "Ceiling",
     "DtypeFlow",
     "GradScalerPlayer",
     "InteractiveFigure",
@@ -24,6 +25,7 @@ __all__ = [
     "NumberLine",
     "Roofline",
     "RoundingStepper",
+    "Step",
     "Swamping",
     "UnderflowExplorer",
 ]

@@ -110,7 +110,7 @@ class MemoryCalculator(BookWidget):
         """Bytes by kind; "activations" is None where they are not known, "recomputed" comes on top in the backward.
 
         Args:
-            **changes: traits that shall have another value, such as recipe="32-true".
+            **changes: traits that shall have another value, such as `recipe="32-true"`.
         """
         return step_bytes(self.state() | changes)
 
