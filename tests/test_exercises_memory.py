@@ -30,19 +30,19 @@ def bytes_per_weight(recipe, optimizer):
 def test_bytes_per_weight(capsys):
     exercises.check_bytes_per_weight(bytes_per_weight)
     out = capsys.readouterr().out
-    assert "bf16-mixed with adamw: 18 bytes (parameters 4, gradients 4, optimizer 8, casts 2)" in out
+    assert "bf16-mixed, adamw: 18 bytes (parameters 4, gradients 4, optimizer 8, casts 2)" in out
     assert "Right for all nine" in out
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda r, o: bytes_per_weight("32-true", o), r"bf16-mixed with sgd: .* 8 bytes; .* What adds 2 is: casts$"),
+        (lambda r, o: bytes_per_weight("32-true", o), r"bf16-mixed, sgd: .* 8 bytes; .* What adds 2 is: casts$"),
         (
             lambda r, o: bytes_per_weight(r, "sgd"),
-            r"32-true with sgd-momentum: .* What adds 4 is: parameters, gradients, optimizer$",
+            r"32-true, sgd-momentum: .* What adds 4 is: parameters, gradients, optimizer$",
         ),
-        (lambda r, o: 16, r"32-true with sgd: .* 16 bytes; in which dtype"),
+        (lambda r, o: 16, r"32-true, sgd: .* 16 bytes; in which dtype"),
         (lambda r, o: None, "does not cost None bytes"),
     ],
 )

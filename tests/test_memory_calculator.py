@@ -7,7 +7,7 @@ from widget_page import HOSTILE, PHONE, address, findings, write_page
 
 from amp_helpers.widgets import MemoryCalculator
 from amp_helpers.widgets.memory_calculator import CARDS, GB
-from amp_helpers.widgets.memory_formula import KINDS
+from amp_helpers.widgets.memory_formula import KINDS, needed
 
 pytestmark = pytest.mark.browser
 
@@ -71,9 +71,12 @@ def agrees(view, **traits):
     for name, kind in zip(NAMES, KINDS, strict=True):
         assert shown[name][:2] == [gigabytes(now[kind]), gigabytes(wide[kind])], kind
     assert shown["Sum"][0] == gigabytes(widget.total)
+    temporary = [gigabytes(found["temporary"]) for found in (now, wide)]
+    assert shown["Temporary, the loss’s backward"][:2] == temporary
+    assert shown["Needed, at least"][:2] == [gigabytes(widget.needed), gigabytes(needed(wide))]
     assert view.title.startswith(f"{gigabytes(widget.total)} GB")
     for card, size in CARDS.items():
-        share = widget.total / (size * GB)
+        share = widget.needed / (size * GB)
         word = "close to full" if share > 0.9 else "fits"
         if now["activations"] is None:
             word = "fits before activations"
@@ -154,9 +157,20 @@ def test_mixed_precision_can_take_more(open_calculator):
 def test_the_largest_batch_fits_and_one_more_does_not(open_calculator):
     with open_calculator({}) as view:
         most = int(view.card("T4").split("\t")[-1].replace(",", ""))
-        assert MemoryCalculator(batch=most).total <= 16 * GB < MemoryCalculator(batch=most + 1).total
+        assert MemoryCalculator(batch=most).needed <= 16 * GB < MemoryCalculator(batch=most + 1).needed
         view.field("Batch").fill(str(most + 1))
         assert "too small" in view.card("T4") and "fits" in view.card("H200")
+
+
+def test_the_verdict_counts_the_temporary_tensors(open_calculator):
+    """A batch whose sum is within a card's memory, but not with what the loss needs for a moment."""
+    state = {"batch": 12, "device": "cpu", "recipe": "32-true"}
+    widget = MemoryCalculator(**state)
+    assert widget.total < 16 * GB < widget.needed
+    with open_calculator(state) as view:
+        agrees(view, **state)
+        assert "too small" in view.card("T4")
+        assert f"at least {gigabytes(widget.needed)} GB" in view.root.locator(".headline").inner_text()
 
 
 def test_by_keyboard_alone(open_calculator):

@@ -1,5 +1,6 @@
 """The Python side of the memory calculator: traits, the twin, and its bytes against predict_memory."""
 
+import itertools
 import json
 
 import memory_vectors
@@ -8,6 +9,7 @@ import torch
 import traitlets
 from memory_vectors import CheckpointedGPT
 from test_widgets import HOSTILE, Twin
+from torch.profiler import ProfilerActivity, profile
 
 from amp_helpers import memory
 from amp_helpers.models import GPT, GPTConfig
@@ -71,6 +73,52 @@ def test_bytes_are_those_of_a_real_step():
                 assert found[name] == pytest.approx(getattr(measured, name), rel=0.05), (name, recipe, kept)
 
 
+def _most_held(step):
+    """Bytes that a step holds at most beyond what was there, by the profiler: every allocation and release."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        step()
+    events = [event for event in found.profiler.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(itertools.accumulate(event.nbytes() for event in events))
+
+
+@pytest.mark.parametrize("kind", [GPT, CheckpointedGPT])
+@pytest.mark.parametrize("recipe", ["32-true", "bf16-mixed", "bf16-true"])
+def test_the_peak_of_a_small_gpt_with_a_large_vocabulary(kind, recipe):
+    """Measured on the CPU, after a first step; gradients are made anew, and the optimizer takes no step."""
+    sizes = {"vocabulary": 20_000, "context": 64, "width": 32, "heads": 2, "layers": 2}
+    tokens = torch.randint(20_000, (4, 64))
+    model = RECIPES[recipe].convert(kind(GPTConfig(**sizes)))
+
+    def step():
+        model.zero_grad()
+        with RECIPES[recipe].autocast_context("cpu"):
+            loss = torch.nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+        loss.backward()
+
+    step()
+    model.zero_grad()
+    kept = kind is CheckpointedGPT
+    widget = MemoryCalculator(
+        **sizes, batch=4, recipe=recipe, checkpointing=kept, optimizer="sgd", attention="fused", device="cpu"
+    )
+    found = widget.bytes()
+    assert _most_held(step) == pytest.approx(widget.needed - found["parameters"], rel=0.1)
+    assert found["temporary"] > found["gradients"] and widget.needed > 1.5 * widget.total
+
+
+def test_the_peak_where_log_softmax_is_kept_twice():
+    """CUDA's chain under autocast, made by hand: log-softmax in 16 bits, its copy in float32, the loss of that."""
+    rows, classes = 128, 5000
+    low = torch.randn(rows, classes).bfloat16().requires_grad_()
+    target = torch.zeros(rows, dtype=torch.int64)
+    keeping = MemoryCalculator(vocabulary=classes, context=rows, batch=1, recipe="bf16-mixed")
+    saved = rows * classes * (2 + 4)
+    # Without a use beyond the graph, so that each copy goes as soon as autograd is done with it.
+    held = _most_held(lambda: torch.nn.functional.nll_loss(torch.log_softmax(low, -1).float(), target).backward())
+    assert held == pytest.approx(saved + keeping.bytes()["temporary"], rel=0.1)
+
+
 def test_of_a_number_of_parameters_everything_but_the_activations_is_known():
     found = MemoryCalculator(model="parameters", parameters=1000).bytes()
     assert found == {
@@ -80,8 +128,10 @@ def test_of_a_number_of_parameters_everything_but_the_activations_is_known():
         "casts": 2000,
         "activations": None,
         "recomputed": 0,
+        "temporary": None,
     }
-    assert MemoryCalculator(model="parameters", parameters=1000).total == 18_000
+    widget = MemoryCalculator(model="parameters", parameters=1000)
+    assert widget.total == widget.needed == 18_000
 
 
 def test_checkpointing_trades_activations_for_a_block_at_a_time():
@@ -130,4 +180,5 @@ def test_the_fallback_tells_the_same(model):
     assert f"{widget.total / GB:.3g}" in text and f"{widget.bytes()['parameters'] / GB:.3g}" in text
     assert all(card in text for card in CARDS) and "32-true" in text
     assert ("not known" in text) == (model == "parameters")
-    assert ("too small" in text) == any(widget.total > size * GB for size in CARDS.values())
+    assert f"{widget.needed / GB:.3g}" in text and "needed, at least" in text
+    assert ("too small" in text) == any(widget.needed > size * GB for size in CARDS.values())

@@ -28,7 +28,7 @@ def check_bytes_per_weight(answer: Callable[[str, str], int]) -> None:
             # AdamW's step counter, one number for a whole tensor, does not count.
             parts = {kind: size // layer.weight.numel() for kind, size in parts.items()}
             expected, got = sum(parts.values()), answer(recipe, optimizer)
-            this = f"{recipe} with {optimizer}"
+            this = f"{recipe}, {optimizer}"
             if got != expected:
                 hint = _hint(parts, got, expected)
                 raise AssertionError(f"{this}: a weight does not cost {got!r} bytes{hint}")

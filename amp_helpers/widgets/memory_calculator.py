@@ -9,7 +9,7 @@ import traitlets
 from amp_helpers.tables import Table
 
 from .base import BookWidget
-from .memory_formula import KINDS, OPTIMIZERS, RECIPES, step_bytes
+from .memory_formula import KINDS, OPTIMIZERS, RECIPES, needed, step_bytes
 
 MODELS = ("gpt", "mlp", "parameters")
 ATTENTIONS = ("fused", "plain")
@@ -42,8 +42,9 @@ class MemoryCalculator(BookWidget):
     """How many bytes does a training step need: parameters, gradients, optimizer, cast weights, activations?
 
     The models are `amp_helpers.models.GPT` and `MLP` with a cross-entropy loss; of any other model the number of
-    parameters gives everything but the activations. The numbers are those of `amp_helpers.memory.predict_memory`. What
-    comes on top is not counted: temporary tensors, workspace, what CUDA itself takes, fragmentation.
+    parameters gives everything but the activations. The numbers are those of `amp_helpers.memory.predict_memory`. The
+    comparison with cards also counts the temporary tensors of the loss's backward pass. Not counted: other temporary
+    tensors, workspace, what CUDA itself takes, fragmentation.
 
     Args (all of them traits, shared with the page):
         model: "gpt", "mlp" or "parameters".
@@ -107,7 +108,10 @@ class MemoryCalculator(BookWidget):
             raise traitlets.TraitError(f"width {now['width']} is not a multiple of {now['heads']} heads")
 
     def bytes(self, **changes) -> dict[str, int | None]:
-        """Bytes by kind; "activations" is None where they are not known, "recomputed" comes on top in the backward.
+        """Bytes by kind; "activations" is None where they are not known.
+
+        "recomputed" (one block of a checkpointed GPT) and "temporary" (the gradients of log-softmax and of the logits;
+        None where those are not known) come on top in the backward pass.
 
         Args:
             **changes: traits that shall have another value, such as `recipe="32-true"`.
@@ -119,18 +123,31 @@ class MemoryCalculator(BookWidget):
         """The sum of all kinds."""
         return sum(self.bytes()[kind] or 0 for kind in KINDS)
 
+    @property
+    def needed(self) -> int:
+        """What a step needs at least: `total`, with "temporary" instead of "gradients" where that is larger."""
+        return needed(self.bytes())
+
     def fallback(self) -> str:
         now, wide = self.bytes(), self.bytes(recipe="32-true")
         rows = [(kind, _gigabytes(now[kind]), _gigabytes(wide[kind])) for kind in KINDS]
         sums = [sum(found[kind] or 0 for kind in KINDS) for found in (now, wide)]
         caption = f"{self._title()}: GB in a step, {self.optimizer}, batch {self.batch:,}, {self.device}"
-        kinds = Table(["kind", self.recipe, "32-true"], [*rows, ("sum", *map(_gigabytes, sums))], caption)
+        rows.append(("sum", *map(_gigabytes, sums)))
+        rows.append(("temporary, the loss's backward", _gigabytes(now["temporary"]), _gigabytes(wide["temporary"])))
+        rows.append(("needed, at least", _gigabytes(needed(now)), _gigabytes(needed(wide))))
+        kinds = Table(["kind", self.recipe, "32-true"], rows, caption)
         fits = "fits before activations" if now["activations"] is None else "fits"
         rows = [
-            (card, str(size), f"{100 * sums[0] / (size * GB):.3g} %", fits if sums[0] <= size * GB else "too small")
+            (
+                card,
+                str(size),
+                f"{100 * needed(now) / (size * GB):.3g} %",
+                fits if needed(now) <= size * GB else "too small",
+            )
             for card, size in self.cards.items()
         ]
-        cards = Table(["card", "GB", "used", ""], rows, "On cards; temporary tensors and what CUDA takes come on top")
+        cards = Table(["card", "GB", "used", ""], rows, "On cards: at least this much; what CUDA takes comes on top")
         return kinds._repr_html_() + cards._repr_html_()
 
     def _title(self) -> str:

@@ -20,20 +20,23 @@ def step_bytes(config: dict) -> dict[str, int | None]:
     Args:
         config: the traits of `MemoryCalculator`, by name.
     Returns: kind -> bytes; "activations" is None for a model of which only the number of parameters is known; and
-        "recomputed": the most that the backward pass of a checkpointed model keeps on top.
+        "recomputed": the most that the backward pass of a checkpointed model keeps on top; "temporary": what the loss's
+        backward pass holds on top for a moment, None where the logits are not known.
     """
     weight, low = RECIPES[config["recipe"]]
     mixed = low < weight
     copies, each = OPTIMIZERS[config["optimizer"]]
     count, cast, tensors = {"gpt": _gpt_size, "mlp": _mlp_size, "parameters": _any_size}[config["model"]](config)
-    activations, recomputed = None, 0
+    activations, recomputed, temporary = None, 0, None
     if config["model"] == "gpt":
         activations, recomputed = _gpt_activations(config, weight, low)
+        temporary = _loss_backward(config["batch"] * config["context"], config["vocabulary"], config, weight, low)
     elif config["model"] == "mlp":
         rows = config["batch"]
         # ReLU's result is the next layer's input: one storage. The step's own input counts only as a cast copy of it.
         activations = rows * (config["layers"] * config["width"] * low + (config["inputs"] * low if mixed else 0))
         activations += _loss(rows, config["outputs"], config, weight, low)
+        temporary = _loss_backward(rows, config["outputs"], config, weight, low)
     return {
         "parameters": count * weight,
         "gradients": count * weight,
@@ -41,7 +44,20 @@ def step_bytes(config: dict) -> dict[str, int | None]:
         "casts": cast * low if mixed else 0,
         "activations": activations,
         "recomputed": recomputed,
+        "temporary": temporary,
     }
+
+
+def needed(found: dict[str, int | None]) -> int:
+    """Bytes that a step needs at least: what it keeps, or what it holds while the loss's backward pass runs.
+
+    No weight has a gradient at that moment, so of gradients and temporary tensors only the larger counts.
+
+    Args:
+        found: as `step_bytes` returns it.
+    """
+    kept = sum(found[kind] or 0 for kind in KINDS)
+    return kept - found["gradients"] + max(found["gradients"], found["temporary"] or 0)
 
 
 def _gpt_size(c: dict) -> tuple[int, int, int]:
@@ -89,5 +105,17 @@ def _loss(rows: int, classes: int, c: dict, weight: int, low: int) -> int:
     On CUDA `cross_entropy` asks for log-softmax in the dtype of its input and autocast leaves that; the next op is cast
     to float32, so both are kept.
     """
-    each = low + 4 if low < weight and c["device"] == "cuda" else weight
+    each = low + 4 if _kept_twice(c, weight, low) else weight
     return rows * (classes * each + 8) + weight
+
+
+def _loss_backward(rows: int, classes: int, c: dict, weight: int, low: int) -> int:
+    """What the backward pass of cross-entropy holds on top: the gradients of log-softmax and of the logits.
+
+    Where log-softmax is kept twice, its float32 copy goes before the second gradient comes, and that one has 16 bits.
+    """
+    return rows * classes * weight * (1 if _kept_twice(c, weight, low) else 2)
+
+
+def _kept_twice(c: dict, weight: int, low: int) -> bool:
+    return low < weight and c["device"] == "cuda"

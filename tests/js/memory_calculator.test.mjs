@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import widget, { readState } from "../../amp_helpers/static/widgets/memory_calculator.js";
-import { CHOICES, KINDS, LARGEST, largestBatch, parametersOf, stepBytes, totalOf } from "../../amp_helpers/static/widgets/memory_calculator_math.js";
+import { CHOICES, KINDS, LARGEST, largestBatch, neededOf, parametersOf, stepBytes, totalOf } from "../../amp_helpers/static/widgets/memory_calculator_math.js";
 
 const steps = JSON.parse(readFileSync(process.env.AMP_VECTORS, "utf8")).memory;
 const cards = { T4: 16, H200: 141 };
@@ -30,8 +30,9 @@ test("the vectors cover every choice", () => {
 
 test("of a number of parameters everything but the activations is known", () => {
   const found = stepBytes({ model: "parameters", parameters: 1000, optimizer: "adamw", recipe: "bf16-mixed", batch: 8 });
-  assert.deepEqual(found, { parameters: 4000, gradients: 4000, optimizer: 8000, casts: 2000, activations: null, recomputed: 0 });
+  assert.deepEqual(found, { parameters: 4000, gradients: 4000, optimizer: 8000, casts: 2000, activations: null, recomputed: 0, temporary: null });
   assert.equal(totalOf(found), 18000);
+  assert.equal(neededOf(found), 18000);
   assert.equal(stepBytes({ model: "parameters", parameters: 1000, optimizer: "sgd", recipe: "bf16-true" }).casts, 0);
 });
 
@@ -46,13 +47,27 @@ test("what is recomputed is what a block keeps without checkpointing", () => {
   }
 });
 
+test("the loss's backward pass holds two tensors as large as the logits, or one where log-softmax is kept twice", () => {
+  const state = readState({ cards, device: "cpu" }), logits = state.batch * state.context * state.vocabulary;
+  const temporary = (changes) => stepBytes({ ...state, ...changes }).temporary / logits;
+  assert.deepEqual(CHOICES.recipe.map((recipe) => temporary({ recipe })), [8, 8, 8, 4]);
+  assert.deepEqual(CHOICES.recipe.map((recipe) => temporary({ recipe, device: "cuda" })), [8, 4, 4, 4]);
+  assert.equal(stepBytes({ ...state, model: "mlp" }).temporary, 8 * state.batch * state.outputs);
+});
+
+test("of gradients and temporary tensors the larger is needed", () => {
+  const bytes = { parameters: 1, gradients: 10, optimizer: 100, casts: 1000, activations: 10000 };
+  assert.equal(neededOf({ ...bytes, temporary: 9 }), 11111);
+  assert.equal(neededOf({ ...bytes, temporary: 30 }), 11131);
+});
+
 test("the largest batch fits, and one more does not", () => {
   for (const [model, recipe] of [["gpt", "bf16-mixed"], ["gpt", "32-true"], ["mlp", "bf16-true"]]) {
     const state = readState({ cards, model, recipe });
     for (const capacity of [4e9, 16e9, 141e9]) {
       const most = largestBatch(state, capacity);
-      const total = (batch) => totalOf(stepBytes({ ...state, batch }));
-      assert.ok(most > 0 && total(most) <= capacity && (most === LARGEST.batch || total(most + 1) > capacity), `${model} ${recipe} ${most}`);
+      const needed = (batch) => neededOf(stepBytes({ ...state, batch }));
+      assert.ok(most > 0 && needed(most) <= capacity && (most === LARGEST.batch || needed(most + 1) > capacity), `${model} ${recipe} ${most}`);
     }
   }
   assert.equal(largestBatch(readState({ cards }), 1e9), 0);

@@ -2,7 +2,7 @@
 
 import { connect } from "./dom.js";
 import { oneOf, spoken, within } from "./form.js";
-import { CHOICES, LARGEST, SIZES, stepBytes, totalOf } from "./memory_calculator_math.js";
+import { CHOICES, LARGEST, SIZES, neededOf, stepBytes, totalOf } from "./memory_calculator_math.js";
 import { assumptions, cardsPart, controls, headline, kindsPart, sentence } from "./memory_calculator_parts.js";
 import { CSS } from "./memory_calculator_style.js";
 
@@ -72,7 +72,7 @@ function render({ model, el }) {
   link.root.setAttribute("aria-label", "Memory calculator");
   const paint = () => {
     const bytes = stepBytes(state), wide = stepBytes({ ...state, recipe: "32-true" });
-    parts.forEach((part) => part.paint({ ...state, bytes, wide, total: totalOf(bytes) }));
+    parts.forEach((part) => part.paint({ ...state, bytes, wide, total: totalOf(bytes), needed: neededOf(bytes) }));
   };
   paint();
   return () => {

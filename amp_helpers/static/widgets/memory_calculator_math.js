@@ -29,7 +29,14 @@ function modelSize(c) {
 }
 
 /** What cross-entropy saves: log-softmax, the targets, one sum of weights. Under autocast CUDA keeps log-softmax twice. */
-const lossBytes = (rows, classes, c, weight, low) => rows * (classes * (low < weight && c.device === "cuda" ? low + 4 : weight) + 8) + weight;
+const lossBytes = (rows, classes, c, weight, low) => rows * (classes * (keptTwice(c, weight, low) ? low + 4 : weight) + 8) + weight;
+const keptTwice = (c, weight, low) => low < weight && c.device === "cuda";
+
+/**
+ * What the backward pass of cross-entropy holds on top: the gradients of log-softmax and of the logits. Where log-softmax is kept
+ * twice, its float32 copy goes before the second gradient comes, and that one has 16 bits.
+ */
+const lossBackward = (rows, classes, c, weight, low) => rows * classes * weight * (keptTwice(c, weight, low) ? 1 : 2);
 
 function gptActivations(c, weight, low) {
   const rows = c.batch * c.context, stream = rows * c.width;
@@ -45,30 +52,35 @@ function gptActivations(c, weight, low) {
   return { total, block };
 }
 
-/** Bytes by kind; `activations` is null where only a number of parameters is known. `recomputed` comes on top in the backward pass. */
+/** Bytes by kind; `activations` is null where only a number of parameters is known. `recomputed` and `temporary` come on top in the backward pass. */
 export function stepBytes(c) {
   const [weight, low] = RECIPES[c.recipe], mixed = low < weight;
   const [copies, each] = OPTIMIZERS[c.optimizer];
   const [count, cast, tensors] = modelSize(c);
-  let activations = null, recomputed = 0;
+  let activations = null, recomputed = 0, temporary = null;
   if (c.model === "gpt") {
     const { total, block } = gptActivations(c, weight, low);
     activations = total;
     recomputed = c.checkpointing ? block : 0;
+    temporary = lossBackward(c.batch * c.context, c.vocabulary, c, weight, low);
   } else if (c.model === "mlp") {
     activations = c.batch * (c.layers * c.width * low + (mixed ? c.inputs * low : 0)) + lossBytes(c.batch, c.outputs, c, weight, low);
+    temporary = lossBackward(c.batch, c.outputs, c, weight, low);
   }
-  return { parameters: count * weight, gradients: count * weight, optimizer: copies * count * weight + each * tensors, casts: mixed ? cast * low : 0, activations, recomputed };
+  return { parameters: count * weight, gradients: count * weight, optimizer: copies * count * weight + each * tensors, casts: mixed ? cast * low : 0, activations, recomputed, temporary };
 }
 
 export const totalOf = (bytes) => KINDS.reduce((sum, kind) => sum + (bytes[kind] ?? 0), 0);
 
+/** What a step needs at least. While the loss's backward pass runs no weight has a gradient, so only the larger of the two counts. */
+export const neededOf = (bytes) => totalOf(bytes) - bytes.gradients + Math.max(bytes.gradients, bytes.temporary ?? 0);
+
 export const parametersOf = (c) => modelSize(c)[0];
 
-/** The largest batch whose kinds fit into `capacity` bytes; null where activations are not known, 0 where not even one fits. */
+/** The largest batch whose needs fit into `capacity` bytes; null where activations are not known, 0 where not even one fits. */
 export function largestBatch(c, capacity) {
   if (c.model === "parameters") return null;
-  const fits = (batch) => totalOf(stepBytes({ ...c, batch })) <= capacity;
+  const fits = (batch) => neededOf(stepBytes({ ...c, batch })) <= capacity;
   if (!fits(1)) return 0;
   let low = 1, high = 2;
   while (high < LARGEST.batch && fits(high)) [low, high] = [high, high * 2];

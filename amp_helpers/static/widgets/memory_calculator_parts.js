@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { choice, grouped, list, three, whole } from "./form.js";
-import { CHOICES, KINDS, SIZES, largestBatch, parametersOf, totalOf } from "./memory_calculator_math.js";
+import { CHOICES, KINDS, SIZES, largestBatch, neededOf, parametersOf, totalOf } from "./memory_calculator_math.js";
 
 export const GB = 1e9;
 const gigabytes = (size) => (size === null ? "not known" : three(size / GB));
@@ -54,10 +54,10 @@ export function controls({ act }) {
   };
 }
 
-export const sentence = ({ total, wide, recipe, cards, bytes }) => {
-  const fitting = Object.keys(cards).filter((card) => total <= cards[card] * GB);
+export const sentence = ({ total, needed, wide, recipe, cards, bytes }) => {
+  const fitting = Object.keys(cards).filter((card) => needed <= cards[card] * GB);
   const compared = recipe === "32-true" ? "" : `, against ${gigabytes(totalOf(wide))} GB in 32-true`;
-  return `${gigabytes(total)} GB in ${recipe}${compared}${bytes.activations === null ? ", without activations" : ""}. ${fitting.length ? `Within the memory of ${fitting.join(", ")}.` : "More than any card here has."}`;
+  return `${gigabytes(total)} GB in ${recipe}${compared}${bytes.activations === null ? ", without activations" : `; at least ${gigabytes(needed)} GB needed`}. ${fitting.length ? `Within the memory of ${fitting.join(", ")}.` : "More than any card here has."}`;
 };
 
 export function headline() {
@@ -65,11 +65,11 @@ export function headline() {
   return {
     node: h("div", { class: "headline" }, title, than, size),
     paint(state) {
-      const { total, wide, recipe, bytes } = state, before = totalOf(wide);
+      const { total, needed, wide, recipe, bytes } = state, before = totalOf(wide);
       title.textContent = `${gigabytes(total)} GB${bytes.activations === null ? " and the activations" : ""}`;
       const ratio = total / before;
       than.textContent = recipe === "32-true" ? "Everything is float32." : `${three(ratio)} times the ${gigabytes(before)} GB of 32-true${bytes.activations === null ? ", both without activations" : ratio > 1 ? ": here it takes more memory" : ""}.`;
-      size.textContent = `${grouped(parametersOf(state))} parameters.`
+      size.textContent = `${grouped(parametersOf(state))} parameters.${needed > total ? ` For a moment the step needs at least ${gigabytes(needed)} GB.` : ""}`
         + (bytes.activations === null ? " How large the activations are cannot be told from that, nor which weights autocast casts: all of them are counted as cast." : "");
     },
   };
@@ -81,14 +81,17 @@ export function kindsPart() {
   const head = h("tr", {}, h("th", { scope: "col" }, "Kind"), now, h("th", { scope: "col", class: "number" }, "32-true"), h("th", { scope: "col", class: "number" }, "Ratio"));
   return {
     node: h("div", {}, bar, h("table", { class: "kinds" }, h("caption", {}, "GB by kind"), h("thead", {}, head), body)),
-    paint({ bytes, wide, recipe, total }) {
+    paint({ bytes, wide, recipe, total, needed }) {
       now.textContent = recipe;
       bar.replaceChildren(...KINDS.filter((kind) => bytes[kind]).map((kind) => h("span", { class: `part ${kind}`, style: `flex-grow: ${bytes[kind] / total}` })));
       const ratio = (a, b) => (a === null || !b ? "–" : three(a / b));
       const row = (name, a, b, mark = "") => h("tr", {}, h("th", { scope: "row" }, mark, name), h("td", { class: "number" }, gigabytes(a)), h("td", { class: "number" }, gigabytes(b)), h("td", { class: "number" }, ratio(a, b)));
+      const bold = (node) => (node.classList.add("sum"), node);
       body.replaceChildren(
         ...KINDS.map((kind) => row(KIND_NAMES[kind], bytes[kind], wide[kind], h("span", { class: `swatch part ${kind}`, "aria-hidden": "true" }))),
-        row("Sum", total, totalOf(wide)),
+        bold(row("Sum", total, totalOf(wide))),
+        row("Temporary, the loss’s backward", bytes.temporary, wide.temporary),
+        bold(row("Needed, at least", needed, neededOf(wide))),
       );
     },
   };
@@ -106,16 +109,16 @@ export function cardsPart() {
   return {
     node: h("div", {}, h("table", { class: "cards" }, h("caption", {}, "On the cards"), h("thead", {}, head), body), hint),
     paint(state) {
-      const { cards, total } = state;
+      const { cards, needed } = state;
       body.replaceChildren(...Object.entries(cards).map(([card, size]) => {
-        const share = total / (size * GB), [kind, verdict] = verdictOf(share, state.bytes.activations !== null);
+        const share = needed / (size * GB), [kind, verdict] = verdictOf(share, state.bytes.activations !== null);
         const most = largestBatch(state, size * GB);
         const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span", { class: `fill ${kind}`, style: `width: ${Math.min(100, 100 * share)}%` }));
         return h("tr", { "data-card": card }, h("th", { scope: "row" }, card.endsWith(" GB") ? card : `${card}, ${size} GB`),
           h("td", { class: "used" }, meter, h("span", { class: `verdict ${kind}` }, verdict), `, ${three(100 * share)} %`),
           h("td", { class: "number" }, most === null ? "–" : most === 0 ? "none" : grouped(most)));
       }));
-      hint.textContent = "Counted is what a step keeps. Temporary tensors, workspace, fragmentation and what CUDA itself takes come on top, so leave room."
+      hint.textContent = "A step needs at least this much. Other temporary tensors, workspace, fragmentation and what CUDA itself takes come on top, so leave room."
         + (state.bytes.recomputed ? ` While the backward pass recomputes a block, its ${gigabytes(state.bytes.recomputed)} GB come on top as well.` : "");
     },
   };
@@ -128,6 +131,7 @@ export function assumptions() {
     "GPT is this book’s: LayerNorm before attention and before a GELU of four widths, no dropout, the head shares the embedding’s weight. MLP has ReLU between its layers. Both end in a cross-entropy loss.",
     "Fused attention is flash attention and the like: it keeps queries, keys, values, its result, and one number per row. Plain attention keeps the probabilities, heads × context² for each example, in float32.",
     "Cross-entropy under autocast: on CUDA log-softmax is kept in 16 bits and again in float32; on a CPU in float32 only.",
+    "Temporary: the backward pass of cross-entropy makes the gradients of log-softmax and of the logits, each as large as the logits. On CUDA under autocast the float32 copy goes before the second comes, so one of them counts. No weight has a gradient then, so what is needed counts the larger of gradients and temporary tensors. Where gradients are accumulated, both are there.",
     "Checkpointing keeps the input of each block and recomputes the rest. An MLP has nothing to recompute: its layers save little but their inputs.",
     "16-mixed, and a GradScaler with it, takes what bf16-mixed takes.",
   ];

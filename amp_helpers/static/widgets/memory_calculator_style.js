@@ -13,7 +13,7 @@ export const CSS = `
 .parameters { background: #5b4a8a; } .gradients { background: ${hatch(45, 5)} #8a6d3b; } .optimizer { background: ${hatch(135, 5)} #a33257; }
 .casts { background: ${hatch(0, 4)} #4d6f7a; } .activations { background: ${hatch(90, 7)} #4f6b2f; }
 .swatch { display: inline-block; width: 26px; height: 16px; margin-inline-end: 10px; vertical-align: -3px; border: 1px solid var(--ink); border-radius: 3px; }
-.kinds tbody tr:last-child > * { font-weight: 600; border-top: 2px solid var(--ink); }
+.kinds tr.sum > * { font-weight: 600; border-top: 2px solid var(--ink); }
 .meter { height: 12px; border: 1px solid var(--muted); border-radius: 6px; overflow: hidden; background: var(--wash); margin: 4px 0 2px; }
 .fill { display: block; height: 100%; background: var(--muted); } .fill.too-small { background: repeating-linear-gradient(135deg, var(--bad) 0 6px, var(--paper) 6px 9px); }
 .verdict { font-weight: 600; } .verdict.too-small { color: var(--bad); } .used { width: 48%; }
