@@ -1006,6 +1006,8 @@ def test_a_report_reads_well():
     assert isinstance(report, Report) and len(report) == 1
     assert str(report).startswith("2 calls of step(): 1 finding.\nclip-before-unscale (test_audit_steps.py:")
     assert "fix: call scaler.unscale_(optimizer)" in str(report)
-    assert '<th scope="row">clip-before-unscale</th>' in report._repr_html_()
+    html = report._repr_html_()
+    assert "<li><b>clip-before-unscale</b> (test_audit_steps.py:" in html and "<br>Fix: call scaler.unscale_" in html
+    assert html.count("<li>") == len(report) and "<table" in report.table()._repr_html_()
     silent = audit_steps(amp_float16())
     assert str(silent) == "2 calls of step(): no findings." and silent._repr_html_().startswith("<p>2 calls")

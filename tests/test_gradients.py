@@ -495,7 +495,7 @@ def test_the_table(cnn, capsys):
     row = dict(zip(table.columns, table.rows[0], strict=True))
     first = found.groups[0]
     assert row["nonzero"] == str(first.nonzero)
-    assert row["largest safe"] == f"2^{int(math.log2(first.largest_safe_scale('float16')))}"
+    assert row["largest"] == f"2^{int(math.log2(first.largest_safe_scale('float16')))}"
     assert row["exponents"] == f"{min(first.exponents)} to {max(first.exponents)}"
     assert table.caption.startswith("SmallCNN: shares of the nonzero elements in float16 at scale 2^0.")
     modules = found.table("float16", by="module")

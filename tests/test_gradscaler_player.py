@@ -364,6 +364,18 @@ def test_a_phone_shows_everything(open_page, state):
         agrees(view, **{**state, "steps": state.get("steps", "") + "s"})
 
 
+@pytest.mark.parametrize("state", [SAWTOOTH, {"steps": "s99990i10"}], ids=str)
+def test_no_heading_of_the_last_steps_breaks_inside_a_word(open_page, state):
+    with open_page(state, **PHONE) as view:
+        lines = view.root.locator("thead th").evaluate_all(
+            "nodes => nodes.flatMap(({ firstChild: text }) => [...text.data.matchAll(/\\S+/g)].map((word) => "
+            "{ const range = document.createRange(); range.setStart(text, word.index); "
+            "range.setEnd(text, word.index + word[0].length); return [word[0], range.getClientRects().length] }))"
+        )
+        assert len(lines) == 8 and all(count == 1 for _, count in lines), lines
+        assert overflow(view.page) <= 0
+
+
 def test_the_theme_may_change_while_the_page_is_open(open_page):
     with open_page(SAWTOOTH) as view:
         color = "node => getComputedStyle(node).stroke"

@@ -45,6 +45,8 @@ OTHERS = {
         "Row 2 of 2, backward",
     ),
     "LoopBuilder": ("", "BF16 autocast", "precision bf16-mixed", "accumulate = 8", "accumulate = 8"),
+    "Roofline": ("", "Elementwise sum", "op elementwise", "gpu = 'H200'", "Memory bandwidth of H200"),
+    "MemoryCalculator": ("", "bf16-true", "recipe bf16-true", "model = 'mlp'", "Hidden layers"),
     "Swamping": ("count=10", "Add 10 more additions", "count 20", "count = 100", "After 100 additions"),
     "GradScalerPlayer": ("growth_interval=3", "Inject an inf", "steps i", "steps = 's3'", "After 3 steps the scale is"),
     "UnderflowExplorer": ("", "GradScaler’s 2^16", "scale_exponent 16", "scale_exponent = 5", "2^5 = 32"),

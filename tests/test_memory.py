@@ -188,6 +188,8 @@ def test_mistakes_are_named():
         predict_memory(MLP(4, 4), x, optimizer="lion")
     with pytest.raises(ValueError, match="unknown recipe 'fp8'"):
         measure_memory(MLP(4, 4), x, recipe="fp8")
+    with pytest.raises(ValueError, match="on the meta device: name the device to predict for"):
+        predict_memory(MLP(4, 4).to("meta"), x.to("meta"))
     with pytest.raises(TypeError, match=r"a torch\.nn\.Module is expected, not a function"):
         predict_memory(test_mistakes_are_named, x)
 

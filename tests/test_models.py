@@ -1,9 +1,12 @@
 """The shared models: sizes that the chapters state, shapes, and errors."""
 
+import inspect
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from amp_helpers import models
 from amp_helpers.models import GPT, MLP, GPTConfig, ResNet9, ResNetBlock, SmallCNN, TransformerBlock
 
 
@@ -60,10 +63,14 @@ def test_the_residual_stream_starts_small():
     assert not model.blocks[0].qkv.bias.any()
 
 
+def test_a_page_can_show_them():
+    assert max(map(len, inspect.getsource(models).splitlines())) <= 78
+
+
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="at least two widths"):
         MLP(4)
     with pytest.raises(ValueError, match="width 30 is not a multiple of 4 heads"):
         TransformerBlock(30, 4)
-    with pytest.raises(ValueError, match="9 tokens is longer than the context of 8"):
+    with pytest.raises(ValueError, match="9 tokens are longer than the context of 8"):
         GPT(GPTConfig(16, 8, 8, 2, 1))(torch.zeros(1, 9, dtype=torch.int64))

@@ -41,6 +41,7 @@ COLUMNS = {
     ("cpu", "memory"): BREAKDOWN | {"model"},
     ("cpu", "train"): VARIANT | {"workload", "recipe", "batch", "examples_per_s"},
     ("cpu", "gemm"): TIMES | {"dtype", "n", "tflops"},
+    ("cpu", "copy"): TIMES | {"bytes", "tb_per_s"},
 }
 
 

@@ -413,7 +413,8 @@ def test_flops_and_results_are_those_without_a_trace(name):
         assert len(lines) < 60
         shown = t.calls if view == "calls" else t.records
         rows = t.table(view).rows
-        assert sum(int(row[-1]) for row in rows) == sum(not entry.moves_nothing for entry in shown)
+        times = [int(row[-1]) for row in rows] if t.table(view).columns[-1] == "times" else [1] * len(rows)
+        assert sum(times) == sum(not entry.moves_nothing for entry in shown)
     assert "<table" in t.summary()._repr_html_()
 
 
@@ -430,6 +431,31 @@ def test_resnet18_in_a_terminal():
         "layer1.0",
         *(f"layer1.0.{n}" for n in ("conv1", "bn1", "relu", "conv2", "bn2")),
     } | {"layer1.0.conv*", "layer1.0.bn*"}
+
+
+def test_a_table_leaves_out_columns_that_say_nothing():
+    model = nn.Linear(4, 4)
+    with trace(model) as t:
+        model(torch.randn(2, 4))
+    assert t.table().columns == ["module", "call", "inputs", "outputs", "MFLOP"]
+    with trace(model) as t, autocast():
+        model(torch.randn(2, 4))
+        model(torch.randn(2, 4))
+    assert t.table().columns == [
+        "module",
+        "call",
+        "inputs",
+        "outputs",
+        "autocast",
+        "MFLOP",
+        "cast MB",
+        "cached",
+        "times",
+    ]
+    assert t.table(group=False).columns[-1] == "cached"
+    with trace(model) as t:
+        pass
+    assert "times" in t.table().columns
 
 
 def test_recurrent_ops_have_no_flop_formula_and_the_summary_says_so():

@@ -367,6 +367,26 @@ def test_a_phone_shows_everything(open_page, state):
         agrees(view, **{**state, "scale_exponent": 0})
 
 
+@pytest.mark.parametrize("width", [1280, 680, 390])
+def test_shares_keep_to_their_column_and_names_break_between_words(open_page, width):
+    with open_page({}, viewport={"width": width, "height": 900}) as view:
+        wide = "nodes => nodes.filter((node) => node.scrollWidth > node.clientWidth).map((node) => node.textContent)"
+        for fmt, k in (("float16", "0"), ("float8_e5m2", "-10"), ("float16", "40")):
+            view.button(fmt).click()
+            view.field("scale").fill(k)
+            assert view.root.locator("td").evaluate_all(wide) == []
+        longest = "node => { node.dataset.kind = 'infinite'; node.textContent = '∞ > 99.99 %' }"
+        view.root.locator("td.infinite").first.evaluate(longest)
+        assert view.root.locator("td").evaluate_all(wide) == []
+        pieces = view.root.locator(".pick").evaluate_all(
+            "nodes => nodes.map((node) => [...node.childNodes].filter((one) => one.data).map((text) => "
+            "{ const range = document.createRange(); range.selectNodeContents(text); "
+            "return [text.data, range.getClientRects().length] }))"
+        )
+        assert ["blocks.", "0.", "norm1.", "weight"] in [[text for text, _ in name] for name in pieces]
+        assert all(lines == 1 for name in pieces for text, lines in name if " " not in text), pieces
+
+
 def test_the_theme_may_change_while_the_page_is_open(open_page):
     with open_page({}) as view:
         color = "node => getComputedStyle(node).fill"

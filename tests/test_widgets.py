@@ -32,7 +32,8 @@ class Twin(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.open.append(tag)
+        if tag != "wbr":  # is never closed
+            self.open.append(tag)
         if tag == "amp-widget":
             self.widget = dict(attrs)
 

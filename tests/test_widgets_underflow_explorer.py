@@ -3,10 +3,11 @@
 import json
 import re
 
+import export_gradients
 import pytest
 import torch
 import traitlets
-from inline_gradients import MODULE, module_text
+from export_gradients import MODULE, module_text
 from test_widgets import HOSTILE, Twin
 
 from amp_helpers.gradients import GradientReport, collect
@@ -22,9 +23,24 @@ def linear_report(activations=False):
 
 
 def test_the_inlined_recordings_are_those_of_the_package():
-    assert MODULE.read_text(encoding="utf-8") == module_text(), "run python tools/inline_gradients.py"
+    assert MODULE.read_text(encoding="utf-8") == module_text(), "run python tools/export_gradients.py --inline"
     names = re.findall(r"^  (\w+): \{", module_text(), re.M)
     assert names == recordings() and len(names) >= 2
+
+
+def test_the_module_is_written_with_the_recordings_and_alone(tmp_path, monkeypatch):
+    for name, path in (("FOLDER", tmp_path), ("MODULE", tmp_path / "module.js")):
+        monkeypatch.setattr(export_gradients, name, path)
+    monkeypatch.setattr(export_gradients, "record", lambda case: [("start", linear_report())])
+    assert export_gradients.main([]) == 0
+    written = (tmp_path / "module.js").read_text(encoding="utf-8")
+    assert re.findall(r"^  (\w+): \{", written, re.M) == ["cnn_start", "gpt_start"]
+    (tmp_path / "gpt_start.json").unlink()
+    assert export_gradients.main(["--inline"]) == 0
+    assert "gpt_start" not in (tmp_path / "module.js").read_text(encoding="utf-8")
+    (tmp_path / "module.js").unlink()
+    assert export_gradients.main([str(tmp_path / "elsewhere")]) == 0
+    assert not (tmp_path / "module.js").exists()
 
 
 @pytest.mark.parametrize("name", recordings())

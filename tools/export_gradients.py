@@ -1,9 +1,11 @@
 """Record the gradients of real models for the underflow widget.
 
-    python tools/export_gradients.py [FOLDER]
+    python tools/export_gradients.py [FOLDER]     record: a file per model and moment
+    python tools/export_gradients.py --inline     record nothing, write only the JavaScript module of what is there
 
 A CNN on digits and a small GPT on source code, each at the start and after some training, in float32 with one thread:
-the same versions of torch and Python write the same files. FOLDER is amp_helpers/static/gradients by default.
+the same versions of torch and Python write the same files. FOLDER is amp_helpers/static/gradients by default; then the
+module amp_helpers/static/widgets/recorded_gradients.js is written too, for pages that fetch nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from amp_helpers.datasets import digits, source_text
 from amp_helpers.gradients import collect
 from amp_helpers.models import GPT, GPTConfig, SmallCNN
 
-FOLDER = Path(__file__).parents[1] / "amp_helpers" / "static" / "gradients"
+STATIC = Path(__file__).parents[1] / "amp_helpers" / "static"
+FOLDER = STATIC / "gradients"
+MODULE = STATIC / "widgets" / "recorded_gradients.js"
+HEAD = "// Recorded gradients of real models, by name. Written by tools/export_gradients.py; do not edit.\n\n"
 LARGEST = 30_000  # bytes of a file: it becomes the state of a widget
 
 
@@ -70,6 +75,8 @@ def look(name, model, seen, loss):
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, whole or not at all."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--inline"]:
+        return inline()
     folder = Path(arguments[0]) if arguments else FOLDER
     texts = {}
     with one_thread():
@@ -84,7 +91,22 @@ def main(arguments: list[str] | None = None) -> int:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
         print(f"{name}: {len(text)} bytes")
+    return 0 if arguments else inline()
+
+
+def inline() -> int:
+    """Write the module."""
+    MODULE.write_text(module_text(), encoding="utf-8", newline="\n")
     return 0
+
+
+def module_text() -> str:
+    """The recordings as a JavaScript module: a line for each."""
+    lines = []
+    for path in sorted(FOLDER.glob("*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        lines.append(f"  {path.stem}: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)},\n")
+    return f"{HEAD}export const RECORDED = {{\n{''.join(lines)}}};\n"
 
 
 def text_of(data: dict) -> str:

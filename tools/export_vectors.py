@@ -7,6 +7,7 @@ and of a sample of the wider ones. `rounding`: float64 values (midpoints and the
 their codes in every mode and for both overflow policies. `numbers`: texts a reader may type, and the float64 they mean.
 `scaler_traces`: histories of torch.amp.GradScaler and of LossScaler. `gradient_shares`: histograms and what Python
 counts in them.
+`roofline`: what the Python widget says about ops on every GPU. `memory`: training steps as `predict_memory` finds them.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from pathlib import Path
 
 from export_gradient_shares import gradient_shares
 from export_scaler_traces import traces
+from memory_vectors import memory_vectors
 from torch_scaler_traces import torch_traces
 
 from amp_helpers.formats import FORMATS, MODES, OVERFLOWS, SPECIALS, FloatFormat, classify, decode, encode
 from amp_helpers.typed_number import parse_number
+from amp_helpers.widgets import Roofline
+from amp_helpers.widgets.roofline import OPS, dtypes_of
 
 WIDEST_WHOLE = 16  # formats up to this many bits are exported code by code
 ROUNDING_MODES = [mode for mode in MODES if mode != "stochastic"]
@@ -145,6 +149,8 @@ def vectors() -> dict:
         "fractions": fractions_rounded(),
         "scaler_traces": {"torch": torch_traces(), "ours": traces()},
         "gradient_shares": gradient_shares(),
+        "roofline": rooflines(),
+        "memory": memory_vectors(),
     }
 
 
@@ -160,6 +166,20 @@ def fractions_rounded() -> list[list[str]]:
             for value, rounded in ((middle - sliver, code), (middle + sliver, code + 1), (middle, code + code % 2)):
                 rows.append([f"{value.numerator}/{value.denominator}", name, hex(rounded)])
     return rows
+
+
+def rooflines() -> dict:
+    """`gpus`: the table that the page gets; `rows`: a state and what is found there."""
+    widget, rows = Roofline(), []
+    for gpu, card in widget.gpus.items():
+        for op, names in OPS.items():
+            for dtype in dtypes_of(card, op):
+                for sizes in ((1, 1, 1), (4096, 1024, 77), (333, 8192, 65536)):
+                    state = {"gpu": gpu, "op": op, "dtype": dtype} | dict(zip(names, sizes, strict=False))
+                    found = Roofline(**state).ceiling()
+                    keys = ("flops", "bytes", "intensity", "ridge", "flops_per_s", "seconds", "bound")
+                    rows.append({"state": state, "result": {key: getattr(found, key) for key in keys}})
+    return {"gpus": widget.gpus, "rows": rows}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.code} ({self.where}): {self.what}\n  why: {self.reason}\n  fix: {self.fix}"
 
+    def _html(self) -> str:
+        where, what, reason, fix = map(escape, (self.where, self.what, self.reason, self.fix))
+        return f"<li><b>{escape(self.code)}</b> ({where}): {what}<br>Why: {reason}<br>Fix: {fix}</li>"
+
 
 @dataclass
 class Report:
@@ -81,5 +85,5 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        text = escape(" ".join([self.headline(), *self.notes]))
-        return self.table()._repr_html_() if self else f"<p>{text}</p>"
+        text = f"<p>{escape(' '.join([self.headline(), *self.notes]))}</p>"
+        return "\n".join([text, *(["<ol>", *(f._html() for f in self), "</ol>"] if self else [])])

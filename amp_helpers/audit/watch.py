@@ -20,8 +20,9 @@ from .casts import CastWatch
 def watch(observer) -> Iterator[None]:
     """Report a loop's calls to `observer` (see `loop.LoopObserver`) while the block runs.
 
-    Watched: backward passes, clipping, optimizer steps, the methods of GradScaler, its subclasses and `LossScaler`, and the
-    clearing of autocast's cache. Every call does what it did before. Restored at the end, also after an exception.
+    Watched: backward passes, clipping, optimizer steps, the methods of GradScaler, its subclasses and `LossScaler`,
+    and the clearing of autocast's cache. Every call does what it did before. Restored at the end, also after an
+    exception.
     """
     with ExitStack() as stack:
         casts = CastWatch(observer)

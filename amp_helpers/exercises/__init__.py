@@ -7,38 +7,59 @@ goes on; given a wrong answer it raises AssertionError; given the right one it s
 from .autocast import check_float32_layer, check_predicted_dtypes, check_wide_head, sick_model
 from .autocast_corners import check_product_function, check_training_loop, check_weighted_loss
 from .float_bits import check_bits, check_decode, check_first_gap
+from .gradient_underflow import check_scaled_backward, check_share_lost, check_uneven_model, uneven_model
+from .gradscaler_from_scratch import check_skipped_at_start, check_skipped_share, check_steps_to_cliff
+from .gradscaler_in_practice import check_accumulate_and_clip, check_resume, check_two_schedules
+from .memory import check_break_even, check_bytes_per_weight, check_largest_batch
 from .precision_benchmark import check_paired_ratio, check_seed_interval, check_speedups, doubtful_results
 from .range_and_precision import check_choose_format, check_largest_scale, check_value_count
 from .rounding_and_swamping import check_float16_sum, check_half_ulp, check_small_updates
 from .small_gpt import check_padded_vocabulary, check_token_flops, check_training_hours
+from .tensor_cores import check_intensity, check_memory_bound, check_whole_speedup
 from .training_loop import check_line_order, check_mixed_step, check_waiting_lines, waiting_lines
 
 __all__ = [
+    "check_accumulate_and_clip",
     "check_bits",
+    "check_break_even",
+    "check_bytes_per_weight",
     "check_choose_format",
     "check_decode",
     "check_first_gap",
     "check_float16_sum",
     "check_float32_layer",
     "check_half_ulp",
+    "check_intensity",
+    "check_largest_batch",
     "check_largest_scale",
     "check_line_order",
+    "check_memory_bound",
     "check_mixed_step",
     "check_padded_vocabulary",
     "check_paired_ratio",
     "check_predicted_dtypes",
     "check_product_function",
+    "check_resume",
+    "check_scaled_backward",
     "check_seed_interval",
+    "check_share_lost",
+    "check_skipped_at_start",
+    "check_skipped_share",
     "check_small_updates",
     "check_speedups",
+    "check_steps_to_cliff",
     "check_token_flops",
     "check_training_hours",
     "check_training_loop",
+    "check_two_schedules",
+    "check_uneven_model",
     "check_value_count",
     "check_waiting_lines",
     "check_weighted_loss",
+    "check_whole_speedup",
     "check_wide_head",
     "doubtful_results",
     "sick_model",
+    "uneven_model",
     "waiting_lines",
 ]

@@ -109,7 +109,7 @@ class GradientReport:
                     percent(shares.infinite), power(scales.smallest), power(scales.largest),
                 ]
             )  # fmt: skip
-        header = ["gradient", "nonzero", "exponents", "zero", "subnormal", "infinite", "smallest", "largest safe"]
+        header = ["gradient", "nonzero", "exponents", "zero", "subnormal", "inf", "smallest", "largest"]
         return Table(header, rows, self._caption(fmt, scale))
 
     def scale_table(

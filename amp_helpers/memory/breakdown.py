@@ -40,7 +40,11 @@ class Breakdown:
 
     @property
     def total(self) -> int:
-        """All kinds together: what a step needs if nothing is freed before everything is there."""
+        """All kinds together: what a step keeps, and neither an upper nor a lower bound of what it needs.
+
+        Temporary tensors come on top; the backward pass of a cross-entropy over a large vocabulary has two of the
+        logits' size. Casts and activations go while gradients come.
+        """
         return sum(getattr(self, kind) for kind in KINDS)
 
     def table(self, depth: int | None = 1) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import os
 from collections.abc import Callable, Mapping
 
 import torch
@@ -52,6 +53,8 @@ def predict_memory(
     Introduced in: notebooks/05_memory.ipynb
     """
     recipe, build = _checked(model, recipe, optimizer)
+    if device is None and any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError("the model is on the meta device: name the device to predict for, device='cuda' or 'cpu'")
 
     def empty(value):
         if not isinstance(value, Tensor):
@@ -178,7 +181,8 @@ def _cuda_allocator():
 @contextlib.contextmanager
 def _cpu_allocator():
     account = {}
-    # Without Kineto, which writes to stderr from C++ when it finds no GPU.
+    # Kineto's C++ writes to stderr when it finds no GPU, also when it is not used; it reads this on its first use.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")
     with torch.autograd.profiler.profile(use_kineto=False, profile_memory=True) as profile:
         yield account
     account["bytes"] = sum(event.self_cpu_memory_usage for event in profile.key_averages())

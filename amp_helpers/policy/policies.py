@@ -52,7 +52,7 @@ class GroupedTable(Table):
             lines.append(
                 textwrap.fill(f"{', '.join(middle)}: {names}", 100, initial_indent="  ", subsequent_indent=" " * 6)
             )
-        return "\n".join([*lines, *([self.caption] if self.caption else [])])
+        return "\n".join([*lines, *textwrap.wrap(self.caption, 100)])
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Policy:
     Args:
         device_type: "cpu", "cuda", ...
         torch_version: of the torch that was asked, "2.15.0".
-        ops: by name, sorted. An op that is not here runs in the dtype of its inputs.
+        ops: by name, sorted. An op that is not here runs in the dtype of its inputs, unless it calls one that is.
         unclassified: registered overloads without an example, also those whose op has another overload that has one.
         others: overloads that libraries beside torch registered, with their namespace ("torchvision::nms").
     Introduced in: notebooks/06_autocast.ipynb
@@ -91,7 +91,7 @@ class Policy:
                 if names:
                     rows.append((category, kind, len(names), ", ".join(names)))
         caption = f"Autocast on {self.device_type}, torch {self.torch_version}: {len(self.ops)} ops. "
-        caption += "Every other op runs in the dtype of its inputs."
+        caption += "Any other op runs in the dtype of its inputs, unless it calls one of these."
         return GroupedTable(["category", "family", "ops", "names"], rows, caption)
 
     def op_table(self, names: Iterable[str] | None = None) -> Table:
@@ -167,7 +167,8 @@ def compare(policies: Sequence[Policy], ops: Iterable[str] | None = None, *, dif
         policies: such as `[autocast_policy("cpu"), autocast_policy("cuda")]`.
         ops: the ops to show, in this order; None for all of them, sorted.
         differing: only the ops on which the policies differ.
-    Special values: "-" stands for an op that is not registered, so it runs in the dtype of its inputs.
+    Special values: "-" stands for an op that is not registered: it runs in the dtype of its inputs, unless it calls one
+        that is.
     Raises: ValueError if there is no policy.
     Introduced in: notebooks/06_autocast.ipynb
     """
@@ -181,5 +182,6 @@ def compare(policies: Sequence[Policy], ops: Iterable[str] | None = None, *, dif
         rows = [row for row in rows if len(set(row[1:])) > 1]
     versions = {policy.torch_version for policy in policies}
     labels = [p.device_type if len(versions) == 1 else f"{p.device_type}, torch {p.torch_version}" for p in policies]
-    caption = f'torch {" and ".join(sorted(versions))}; "{NOT_REGISTERED}": runs in the dtype of its inputs.'
+    caption = f'torch {" and ".join(sorted(versions))}; "{NOT_REGISTERED}": not on the list; '
+    caption += "runs in the dtype of its inputs unless it calls a listed op."
     return Table(["op", *labels], rows, caption)

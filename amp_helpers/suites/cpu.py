@@ -1,4 +1,4 @@
-"""What a reader without a GPU can check: matrix products, training steps that gain and lose, memory; one thread."""
+"""What a reader without a GPU can check: memory, training steps that gain and lose, products, copies; one thread."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from amp_helpers.models import GPT, MLP, GPTConfig, ResNet9
 from amp_helpers.precision import RECIPES
 
 from .breakdown import breakdown_rows
+from .copy import copy
 from .gemm import product
 from .run import Bench, times
 from .steps import time_variants, training_step
@@ -141,4 +142,4 @@ def _builder(bench: Bench, workload: str, name: str, batch: int) -> Callable:
     return build
 
 
-PARTS = {"memory": memory, "train": train, "gemm": gemm}
+PARTS = {"memory": memory, "train": train, "gemm": gemm, "copy": copy}

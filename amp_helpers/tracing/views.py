@@ -24,6 +24,7 @@ def table_of(trace, view: str, module: str | None, views: bool, group: bool) -> 
             raise ValueError(f"nothing was recorded in a module {module!r}; recorded: {known}")
     shown = [entry for entry in entries if views or not entry.moves_nothing]
     columns, rows = kinds[view](shown, group)
+    columns, rows = _filled(columns, rows)
     _fit(columns, rows, (0, columns.index("call" if view == "calls" else "op")))
     caption = f"{len(shown)} {view}."
     if len(rows) < len(shown):
@@ -60,6 +61,17 @@ def _record_rows(records, group: bool):
     numbers = [(record.flops, record.bytes, 1) for record in records]
     rows = _grouped([place(record) for record in records], parts, numbers, group)
     return columns, [[*row[:-3], _mega(row[-3]), _mega(row[-2]), row[-1]] for row in rows]
+
+
+def _filled(columns: list[str], rows: list[list]) -> tuple[list[str], list[list]]:
+    """Without the columns that say nothing: no entry at all, "autocast" off or "times" 1 in every row."""
+    silent = {"autocast": ("off",), "times": (1,)}
+    keep = [
+        index
+        for index, name in enumerate(columns)
+        if not rows or name == "module" or any(row[index] not in ("", *silent.get(name, ())) for row in rows)
+    ]
+    return [columns[index] for index in keep], [[row[index] for index in keep] for row in rows]
 
 
 def _mega(count: int) -> str:

@@ -4,10 +4,12 @@ from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
 from .dtype_flow import DtypeFlow
-from .gradscaler_player import GradScalerPlayer
+from .gradscaler_player import GradScalerPlayer, Step
 from .interactive import InteractiveFigure
 from .loop_builder import LoopBuilder
+from .memory_calculator import MemoryCalculator
 from .number_line import NumberLine
+from .roofline import Ceiling, Roofline
 from .rounding_stepper import RoundingStepper
 from .swamping import Swamping
 from .underflow_explorer import UnderflowExplorer
@@ -16,12 +18,16 @@ __all__ = [
     "AutocastMap",
     "BitExplorer",
     "BookWidget",
+    "Ceiling",
     "DtypeFlow",
     "GradScalerPlayer",
     "InteractiveFigure",
     "LoopBuilder",
+    "MemoryCalculator",
     "NumberLine",
+    "Roofline",
     "RoundingStepper",
+    "Step",
     "Swamping",
     "UnderflowExplorer",
 ]

@@ -23,7 +23,8 @@ class AutocastMap(BookWidget):
     """Which dtype autocast runs an op in, and why, on the CPU and on CUDA, in every torch whose policy is stored.
 
     The data is that of `amp_helpers.policy.stored_policies()`. An op that no policy lists computes in the dtype of its
-    input; the page knows the common ones among them by name, and lists a pasted name that it does not know as unknown.
+    input, unless it calls listed ones; the page knows the common ops of both kinds by name, and lists a pasted name
+    that it does not know as unknown.
 
     Args (all of them traits, shared with the page):
         device: "cpu" or "cuda"; the page shows both and explains this one.
@@ -103,7 +104,8 @@ class AutocastMap(BookWidget):
         versions = Table(heads, rows, f"{self.op} in {self.dtype} autocast")
         listed = self.policies[self.version][self.device]
         rows = [(self._word(category), ops) for category, ops in listed.items()]
-        caption = f"What autocast does on {self.device}, torch {self.version}; every other op runs as its input is"
+        caption = f"What autocast does on {self.device}, torch {self.version}; any other op runs as its input is, "
+        caption += "unless it calls one of these"
         pasted = f"<pre>{escape(self.layers)}</pre>" if self.layers else ""
         return versions._repr_html_() + pasted + Table(["runs in", "ops"], rows, caption)._repr_html_()
 

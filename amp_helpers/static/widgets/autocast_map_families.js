@@ -105,7 +105,7 @@ export const GENERAL = {
 /** Ops that a reader may ask for although autocast lists them nowhere. */
 export const COMMON_UNLISTED = words(`relu leaky_relu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh sigmoid log_sigmoid tanh
   threshold glu dropout feature_dropout alpha_dropout batch_norm instance_norm max_pool1d max_pool2d avg_pool1d avg_pool2d
-  adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d embedding embedding_bag flatten unflatten
+  adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d local_response_norm normalize softmin gumbel_softmax pairwise_distance matrix_power embedding embedding_bag flatten unflatten
   pixel_shuffle channel_shuffle add sub mul div mean max min abs sqrt square clamp where sin cos transpose reshape unfold lstm gru rnn_tanh`);
 
 // Ops that a device's list lacks although it has the ops that they are made of.
@@ -113,12 +113,18 @@ const MADE_OF = {
   cpu: `
 chain_matmul linalg_multi_dot tensordot: mm
 einsum bilinear: bmm
-convolution: _convolution
 lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell gru rnn_tanh: linear
 lstm: mkldnn_rnn_layer
-nuclear_norm: linalg_svdvals`,
+local_response_norm: avg_pool3d
+matrix_power: matmul`,
   cuda: `
-cross_entropy_loss: log_softmax nll_loss
+cross_entropy_loss: nll_loss
+square local_response_norm: pow
+normalize: linalg_vector_norm
+pairwise_distance: norm
+softmin: softmax
+gumbel_softmax: log softmax
+matrix_power: matmul
 lstm gru rnn_tanh: _cudnn_rnn
 pinverse: reciprocal matmul`,
 };
@@ -142,6 +148,7 @@ RNNCell: rnn_tanh_cell
 MultiheadAttention: linear bmm softmax scaled_dot_product_attention
 LayerNorm: layer_norm
 RMSNorm: rms_norm
+LocalResponseNorm: local_response_norm
 GroupNorm: group_norm
 BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm: batch_norm
 InstanceNorm1d InstanceNorm2d InstanceNorm3d: instance_norm
@@ -193,7 +200,7 @@ PixelShuffle: pixel_shuffle
 UpsamplingNearest2d: upsample_nearest2d
 UpsamplingBilinear2d: upsample_bilinear2d
 CosineSimilarity: cosine_similarity
-PairwiseDistance: norm
+PairwiseDistance: pairwise_distance
 CrossEntropyLoss cross_entropy: cross_entropy_loss
 NLLLoss: nll_loss
 MSELoss: mse_loss

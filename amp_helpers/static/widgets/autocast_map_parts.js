@@ -1,6 +1,7 @@
 // The parts of the autocast map's page. Each takes { act, most } and returns { node, paint(state) }.
 
 import { h } from "./dom.js";
+import { choice, spoken as sayLater } from "./form.js";
 import { CATEGORIES, DEVICES, LOW, changes, deciding, layersOf, minor, readLayers, reason, search, verdict } from "./autocast_map_rules.js";
 
 const NAMES = { cpu: "CPU", cuda: "CUDA" };
@@ -17,14 +18,6 @@ const tag = ({ word, dtype }) => h("span", { class: `tag ${dtype ?? "plain"}` },
 const listed = (one) => (["as its input", "as its parts"].includes(one.word) ? { ...one, word: "not listed" } : one);
 
 const verdictOf = ({ policies, torch, dtype }, device, op, version = torch) => verdict(policies.category(version, device, op), dtype);
-
-/** A group of buttons of which one is pressed. */
-function choice(label, options, pick) {
-  const buttons = options.map(([value, text]) => [value, h("button", { type: "button", click: () => pick(value) }, text)]);
-  const node = h("div", { class: "choice" }, h("span", { class: "label", "aria-hidden": "true" }, label),
-    h("div", { class: "buttons", role: "group", "aria-label": label }, ...buttons.map(([, button]) => button)));
-  return { node, paint: (value) => buttons.forEach(([one, button]) => button.setAttribute("aria-pressed", one === value)) };
-}
 
 export function controls({ act }) {
   const device = choice("Device", DEVICES.map((name) => [name, NAMES[name]]), (value) => act.set({ device: value }));
@@ -256,19 +249,4 @@ export function changesPart() {
 }
 
 /** A spoken summary, a moment after the last change. */
-export function spoken() {
-  const node = h("output", { class: "unseen", "aria-live": "polite" });
-  let timer = null, last = null;
-  return {
-    node,
-    unmount: () => clearTimeout(timer),
-    paint(state) {
-      const text = `${sentence(state)} on ${NAMES[state.device]}, torch ${state.torch}.`;
-      if (last === null) last = text; // a page just opened says nothing
-      if (text === last) return;
-      last = text;
-      clearTimeout(timer);
-      timer = setTimeout(() => (node.textContent = text), 700);
-    },
-  };
-}
+export const spoken = () => sayLater((state) => `${sentence(state)} on ${NAMES[state.device]}, torch ${state.torch}.`);

@@ -176,22 +176,6 @@ export function paste({ act }) {
   };
 }
 
-/** A spoken summary, a moment after the last change. */
-export function spoken() {
-  const node = h("output", { class: "unseen", "aria-live": "polite" });
-  let timer = null, latest = null, first = true;
-  const say = () => {
-    const { count, scale, tracker, growth_interval } = latest;
-    node.textContent = `After ${steps(count)}: scale ${scaleText(scale)}, growth tracker ${grouped(tracker)} of ${grouped(growth_interval)}. ${verdict(latest)}`;
-  };
-  return {
-    node,
-    unmount: () => clearTimeout(timer),
-    paint(state) {
-      latest = state;
-      if (first) return void (first = false); // a page just opened says nothing
-      clearTimeout(timer);
-      timer = setTimeout(say, 1000);
-    },
-  };
-}
+/** The state in a sentence, for the spoken summary. */
+export const sentence = (state) =>
+  `After ${steps(state.count)}: scale ${scaleText(state.scale)}, growth tracker ${grouped(state.tracker)} of ${grouped(state.growth_interval)}. ${verdict(state)}`;

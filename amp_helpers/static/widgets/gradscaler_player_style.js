@@ -28,7 +28,7 @@ tbody th, td.scale { white-space: nowrap; }
 dl { margin: 0; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 6px 14px; } dt { font-weight: 600; } dd { margin: 0; } dd.alarm { color: var(--bad); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { text-align: start; padding: 5px 12px 5px 0; border-top: 1px solid var(--line); font-weight: 400; overflow-wrap: anywhere; }
-thead th { color: var(--muted); font-size: 13px; border: 0; } td.scale { font-family: var(--mono); font-size: 13px; }
+thead th { color: var(--muted); font-size: 13px; border: 0; overflow-wrap: normal; } td.scale { font-family: var(--mono); font-size: 13px; }
 td[data-kind=skipped], td[data-kind=ruined] { color: var(--bad); font-weight: 600; }
 summary { min-height: 44px; display: list-item; align-content: center; padding-block: 10px; cursor: pointer; }
 .paste { display: grid; gap: 10px; } textarea { width: 100%; min-height: 120px; border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px;

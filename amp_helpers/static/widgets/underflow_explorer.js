@@ -2,10 +2,11 @@
 
 import { NAMES, SLIDER, countAt, largestSafe, readHistograms, smallestUseful, wholeModel } from "./gradient_counts.js";
 import { RECORDED } from "./recorded_gradients.js";
-import { mount } from "./dom.js";
+import { connect } from "./dom.js";
+import { spoken } from "./form.js";
 import { chart } from "./underflow_explorer_chart.js";
 import { CSS } from "./underflow_explorer_style.js";
-import { formats, headline, layers, paste, slider, source, spoken } from "./underflow_explorer_parts.js";
+import { formats, headline, layers, paste, sentence, slider, source } from "./underflow_explorer_parts.js";
 
 const DEFAULTS = { recording: "gpt_trained", scale_exponent: 0, format: "float16", group: "", histogram: "" };
 const KEYS = ["recording", "scale_exponent", "format", "group"]; // what the page may change
@@ -61,20 +62,22 @@ const address = {
 };
 
 function render({ model, el }) {
-  const names = [...KEYS, "histogram"];
-  const pull = () => readState(Object.fromEntries(names.map((key) => [key, model.get(key)]).filter(([, value]) => value !== undefined)));
-  let own = null, state = pull();
-  const initial = state;
-  const { root, unmount } = mount(el, CSS);
-  let writing = false;
-  function change(next) {
+  let own = null; // a report that was pasted
+  const adopt = (next) => {
+    own = null;
+    show(next);
+  };
+  const link = connect({ model, el, css: CSS, keys: [...KEYS, "histogram"], read: readState, adopt });
+  const initial = link.state;
+  let state = initial;
+  function show(next) {
     state = next;
     paint();
+  }
+  function change(next) {
+    show(next);
     if (own) return; // gradients of the reader's own stay in this page, and their layers' names too
-    writing = true;
-    for (const key of KEYS) model.set(key, state[key]);
-    model.set("histogram", state.histogram);
-    writing = false;
+    link.write(Object.fromEntries([...KEYS, "histogram"].map((key) => [key, state[key]])));
     model.save_changes();
   }
   const act = {
@@ -92,30 +95,17 @@ function render({ model, el }) {
       change(initial);
     },
   };
-  const parts = [source, headline, slider, formats, chart, layers, paste, spoken].map((part) => part({ act }));
-  root.append(...parts.map((part) => part.node));
-  root.setAttribute("aria-label", "Underflow explorer");
+  const parts = [source, headline, slider, formats, chart, layers, paste, () => spoken(sentence)].map((part) => part({ act }));
+  link.root.append(...parts.map((part) => part.node));
+  link.root.setAttribute("aria-label", "Underflow explorer");
   const paint = () => {
     const all = lookAt(state);
     parts.forEach((part) => part.paint(all));
   };
   paint();
-  const follow = () => {
-    if (writing) return;
-    try {
-      state = pull();
-      own = null;
-    } catch {
-      return; // Python checks what it sends; an address in between may not fit
-    }
-    paint();
-  };
-  const events = names.map((key) => `change:${key}`).join(" ");
-  model.on(events, follow);
   return () => {
-    model.off(events, follow);
     parts.forEach((part) => part.unmount?.());
-    unmount();
+    link.unmount();
   };
 }
 

@@ -82,11 +82,14 @@ const shareCells = (counts) => COUNTED.map((part) =>
 
 const heads = (first, last) => h("thead", {}, h("tr", {}, ...[first, "Shares", ...COUNTED.map((part) => NOUNS[part]), last].map((title) => h("th", { scope: "col" }, title))));
 
+/** A name that breaks after a dot or an underscore before it breaks anywhere else. */
+const breakable = (name) => name.split(/(?<=[._])/).flatMap((piece) => [piece, h("wbr")]).slice(0, -1);
+
 /** Rows of a table whose first cell is a button; the focus stays on a row that is painted anew. */
 function rowsOf(body, lines, choose) {
   const active = body.querySelector("button:focus")?.dataset.id;
   body.replaceChildren(...lines.map(({ id, text, pressed, counts, last, title }) => h("tr", { "data-id": id },
-    h("th", { scope: "row" }, h("button", { type: "button", class: "pick", "data-id": id, "aria-pressed": String(pressed), click: () => choose(id) }, text)),
+    h("th", { scope: "row" }, h("button", { type: "button", class: "pick", "data-id": id, "aria-pressed": String(pressed), click: () => choose(id) }, ...breakable(text))),
     h("td", { class: "shape" }, stack(counts)), ...shareCells(counts), h("td", { class: "last", "data-title": title }, last))));
   if (active !== undefined) [...body.querySelectorAll("button")].find((button) => button.dataset.id === active)?.focus({ preventScroll: true });
 }
@@ -148,23 +151,8 @@ export function paste({ act }) {
   };
 }
 
-/** A spoken summary, a moment after the last change. */
-export function spoken() {
-  const node = h("output", { class: "unseen", "aria-live": "polite" });
-  let timer = null, latest = null, first = true;
-  const say = () => {
-    const { counts, format, scale_exponent } = latest;
-    const shares = CLASSES.map((part) => `${percent(counts[part], counts.total)} ${NOUNS[part]}`);
-    node.textContent = `Loss scale ${power(scale_exponent)}, ${format}: ${shares.join(", ")}.`;
-  };
-  return {
-    node,
-    unmount: () => clearTimeout(timer),
-    paint(state) {
-      latest = state;
-      if (first) return void (first = false); // a page just opened says nothing
-      clearTimeout(timer);
-      timer = setTimeout(say, 1000);
-    },
-  };
+/** The state in a sentence, for the spoken summary. */
+export function sentence({ counts, format, scale_exponent }) {
+  const shares = CLASSES.map((part) => `${percent(counts[part], counts.total)} ${NOUNS[part]}`);
+  return `Loss scale ${power(scale_exponent)}, ${format}: ${shares.join(", ")}.`;
 }

@@ -28,10 +28,11 @@ p { margin: 0; } [hidden] { display: none !important; }
 .title, caption { font: 600 17px/1.3 var(--pst-font-family-base, system-ui, sans-serif); text-align: start; margin: 0; padding-bottom: 6px; }
 .legend { font-size: 13px; color: var(--muted); display: flex; flex-wrap: wrap; gap: 4px 16px; } .legend { margin-bottom: 12px; } .legend span { display: inline-flex; align-items: center; gap: 6px; }
 .swatch { width: 22px; height: 14px; border: 1px solid var(--c); background: var(--p), var(--c); background-color: var(--c); }
-.stack { display: flex; height: 18px; min-width: 60px; border: 1px solid var(--line); } .stack i { display: block; flex: none; background: var(--p); background-color: var(--c); }
+.stack { display: flex; height: 18px; min-width: 40px; border: 1px solid var(--line); } .stack i { display: block; flex: none; background: var(--p); background-color: var(--c); }
 table { width: 100%; border-collapse: collapse; table-layout: fixed; /* nothing shifts while the slider moves */ font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { text-align: start; padding: 3px 10px 3px 0; border-top: 1px solid var(--line); font-weight: 400; }
-thead th { color: var(--muted); font-size: 13px; border: 0; } td { white-space: nowrap; } th:nth-child(1) { width: 28%; } th:nth-child(2) { width: 22%; }
+thead th { color: var(--muted); font-size: 13px; border: 0; } td { white-space: nowrap; font-size: 13px; }
+th:nth-child(2) { width: 17%; } th:nth-child(n + 3) { width: 98px; /* "∅ > 99.99 %" */ } th:last-child { width: 58px; padding-inline-end: 0; }
 td[data-kind=zero], td[data-kind=infinite] { color: var(--c); font-weight: 600; }
 .pick { border-color: transparent; background: none; width: 100%; padding: 0 8px; text-align: start; font-size: 14px; overflow-wrap: anywhere; }
 .pick[aria-pressed=true] { border: 2px solid var(--ink); font-weight: 600; }
@@ -43,10 +44,10 @@ summary { min-height: 44px; display: list-item; align-content: center; padding-b
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @container (max-width: 620px) {
   table, tbody, caption { display: block; } thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tbody tr { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 2px 8px; border-top: 1px solid var(--line); padding: 4px 0 8px; }
-  tbody th:nth-child(1) { grid-column: 1 / 3; width: auto; } td.shape { grid-column: 3 / 5; align-content: center; } th, td { border: 0; padding: 0; }
+  tbody tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)) max-content; gap: 2px 6px; border-top: 1px solid var(--line); padding: 4px 0 8px; }
+  tbody th { grid-column: 1 / 3; } td.shape { grid-column: 3 / 5; align-content: center; } th, td { border: 0; padding: 0; }
   td[data-title]::before { content: attr(data-title); display: block; font-size: 12px; font-weight: 400; color: var(--muted); }
 }
-@media (max-width: 480px) { .amp { border-width: 1px 0; border-radius: 0; padding: 16px 0; } .headline .value { display: block; } .jump button { padding: 0 10px; min-width: 44px; } }
+@media (max-width: 480px) { .amp { border-width: 1px 0; border-radius: 0; padding: 16px 0; } .headline .value { display: block; } .jump button { padding: 0 10px; min-width: 44px; } td { font-size: 12px; } }
 @media (pointer: coarse) { input[type=range] { min-height: 48px; } }
 `;
