@@ -10,7 +10,7 @@ from .style import DTYPE_STYLE, new_axes
 
 def _recipe_style(label: str) -> dict:
     """The style of the dtype or recipe that a label begins with; a recipe of 16-bit weights is dashed."""
-    from .precision import RECIPES
+    from amp_helpers.precision import RECIPES
 
     name = label.split()[0]
     if name in DTYPE_STYLE:

@@ -5,12 +5,13 @@ from .checkpoint import CheckpointError
 from .compiling import compiled
 from .guards import NonFiniteLoss, ScaleCollapse, first_bad_module
 from .loop import run_steps, train
-from .session import TrainingRun
+from .session import Session, TrainingRun
 
 __all__ = [
     "CheckpointError",
     "NonFiniteLoss",
     "ScaleCollapse",
+    "Session",
     "TrainingRun",
     "compiled",
     "first_bad_module",

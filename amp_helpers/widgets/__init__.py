@@ -7,6 +7,7 @@ from .dtype_flow import DtypeFlow
 from .gradscaler_player import GradScalerPlayer, Step
 from .interactive import InteractiveFigure
 from .loop_builder import LoopBuilder
+from .loop_code import Block
 from .memory_calculator import MemoryCalculator
 from .number_line import NumberLine
 from .roofline import Ceiling, Roofline
@@ -17,6 +18,7 @@ from .underflow_explorer import UnderflowExplorer
 __all__ = [
     "AutocastMap",
     "BitExplorer",
+    "Block",
     "BookWidget",
     "Ceiling",
     "DtypeFlow",
