@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
-import statistics
-import time
 from dataclasses import asdict, dataclass
 
 import torch
 from packaging.requirements import Requirement
 
-from .benchmark import one_thread
+from .benchmark import one_thread, time_device
 from .device import DTYPES, DeviceDescription, available_devices, describe
 from .precision import RECIPES, recommend_recipe
 from .tables import Table
@@ -164,21 +162,8 @@ def _seconds(device: str, dtype: str, size: int) -> float:
         def product():
             return a @ a
 
-    samples, started = [], time.perf_counter()
     with RECIPES["tf32" if dtype == "tfloat32" else "32-true"].float32_settings():
-        product()
-        while len(samples) < 5 or (len(samples) < 25 and time.perf_counter() - started < 0.3):
-            _synchronize(device)
-            start = time.perf_counter()
-            product()
-            _synchronize(device)
-            samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
-
-
-def _synchronize(device: str) -> None:
-    if device != "cpu":
-        torch.accelerator.synchronize()
+        return time_device({dtype: product}, device, rounds=25, warmup=1, budget_s=0.3)[dtype].median_s
 
 
 def _code(recipe, found: DeviceDescription) -> str:

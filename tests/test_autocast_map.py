@@ -3,7 +3,7 @@
 import pytest
 from browser import overflow, visit
 from playwright.sync_api import expect
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import FOCUSED, HOSTILE, PHONE, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.plots import DTYPE_STYLE
 from amp_helpers.policy import stored_policies
@@ -20,20 +20,10 @@ PRINTED = """Net(
   (own): MyLayer(heads=4)
   (heads): 2 x Linear(in_features=16, out_features=10)
 )"""
-SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
-FOCUSED = f"{SHADOW}.activeElement"
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
 
     @property
     def search(self):

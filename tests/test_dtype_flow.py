@@ -5,7 +5,7 @@ import torch
 from browser import overflow, visit
 from playwright.sync_api import expect
 from torch import nn
-from widget_page import HOSTILE, PHONE, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, WidgetView, findings, luminance, write_page
 
 from amp_helpers.models import TransformerBlock
 from amp_helpers.plots import DTYPE_STYLE
@@ -29,16 +29,8 @@ FORWARD, BACKWARD = (FLOW.table(direction).rows for direction in DIRECTIONS)
 CASTS = [number for number, row in enumerate(FORWARD) if row[3]]
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
 
     @property
     def list(self):

@@ -7,30 +7,17 @@ import pytest
 from browser import overflow, visit
 from playwright.sync_api import expect
 from torch_scaler_traces import trace
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import FOCUSED, HOSTILE, PHONE, SHADOW, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.widgets import GradScalerPlayer
 
 pytestmark = pytest.mark.browser
 
 SAWTOOTH = {"growth_interval": 20, "overflow_above": 2.0**17, "steps": "s200"}
-SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
-FOCUSED = f"{SHADOW}.activeElement"
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
-
-    def field(self, name):
-        return self.root.locator(f"#{name}")
 
     def text(self, part):
         return self.root.locator(f".{part}").first.inner_text()

@@ -3,26 +3,17 @@
 import pytest
 from browser import overflow, visit
 from playwright.sync_api import expect
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, SHADOW, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.widgets import LoopBuilder
 
 pytestmark = pytest.mark.browser
 
-SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
 FULL = {"accumulate": 4, "optimizers": 2, "scheduler": True}
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
 
     @property
     def code(self):

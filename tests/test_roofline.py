@@ -3,7 +3,7 @@
 import pytest
 from browser import overflow, visit
 from playwright.sync_api import expect
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import HOSTILE, PHONE, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.plots import DTYPE_STYLE
 from amp_helpers.widgets import Roofline
@@ -22,16 +22,8 @@ RECORD = {
 FOCUSED = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot.activeElement"
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
 
     def field(self, name):
         return self.root.get_by_role("textbox", name=name, exact=True)

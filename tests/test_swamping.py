@@ -5,7 +5,7 @@ import re
 import pytest
 from browser import overflow, visit
 from playwright.sync_api import expect
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import FOCUSED, HOSTILE, PHONE, SHADOW, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.formats import decode, encode
 from amp_helpers.plots import DTYPE_STYLE
@@ -21,23 +21,10 @@ ROWS = {
     "kahan": "{}, Kahan",
     "stochastic": "bfloat16, stochastic",
 }
-SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
-FOCUSED = f"{SHADOW}.activeElement"
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
-
-    def field(self, name):
-        return self.root.locator(f"#{name}")
 
     def cells(self, row):
         return self.root.locator(f"tr[data-id={row}] td").all_inner_texts()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from browser import overflow, visit
 from playwright.sync_api import expect
-from widget_page import HOSTILE, PHONE, address, findings, luminance, write_page
+from widget_page import FOCUSED, HOSTILE, PHONE, WidgetView, address, findings, luminance, write_page
 
 from amp_helpers.gradients import collect
 from amp_helpers.widgets import UnderflowExplorer
@@ -16,23 +16,10 @@ from amp_helpers.widgets.underflow_explorer import FORMATS
 pytestmark = pytest.mark.browser
 
 TRAINED = {"recording": "cnn_trained", "scale_exponent": 20, "format": "float8_e4m3fn", "group": "conv1.0.weight"}
-SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
-FOCUSED = f"{SHADOW}.activeElement"
 
 
-class View:
+class View(WidgetView):
     """What a reader can see and do."""
-
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator("amp-widget[data-live]").nth(index)
-        self.root.wait_for(timeout=10_000)
-
-    def button(self, name):
-        return self.root.get_by_role("button", name=name, exact=True)
-
-    def field(self, name):
-        return self.root.locator(f"#{name}")
 
     def text(self, part):
         return self.root.locator(f".{part}").first.inner_text()

@@ -12,6 +12,24 @@ html { color-scheme: light dark }
 body { margin: 0 auto; max-width: 760px; padding: 0 16px; background: #fff; color: #22211f }
 html[data-theme=dark] body { background: #17181a; color: #e6e4df }
 """
+#: JavaScript: the root of the page's first widget, and what has the focus in it.
+SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"
+FOCUSED = f"{SHADOW}.activeElement"
+
+
+class WidgetView:
+    """What a reader can see and do in a live widget of a page; a test's `View` adds what its widget has besides."""
+
+    def __init__(self, page, index=0):
+        self.page = page
+        self.root = page.locator("amp-widget[data-live]").nth(index)
+        self.root.wait_for(timeout=10_000)
+
+    def button(self, name):
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def field(self, name):
+        return self.root.locator(f"#{name}")
 
 
 def write_page(folder, name, *states, theme="light", before=""):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_training_loop(answer: Callable) -> None:
@@ -17,7 +17,7 @@ def check_training_loop(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a model, an optimizer, x, y and a number of steps")
+    expect_function(answer, "of a model, an optimizer, x, y and a number of steps")
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -65,7 +65,7 @@ def check_weighted_loss(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of output, target and weight")
+    expect_function(answer, "of output, target and weight")
     import torch
 
     ones = torch.ones(4)
@@ -133,11 +133,6 @@ def check_product_function(answer: Any) -> None:
                 raise AssertionError(f"{where}: the gradient of {which} is wrong")
         print(f"{where}: forward and backward in {name}")
     print("Right in all three.")
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")
 
 
 def _names(dtypes) -> str:

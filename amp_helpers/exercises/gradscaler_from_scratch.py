@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from numbers import Integral, Real
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_skipped_at_start(answer: Callable[[float, float, float], int]) -> None:
@@ -17,7 +17,7 @@ def check_skipped_at_start(answer: Callable[[float, float, float], int]) -> None
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of init_scale, largest_scale and backoff_factor")
+    expect_function(answer, "of init_scale, largest_scale and backoff_factor")
     from amp_helpers.scaling import next_scale
     from amp_helpers.scaling.history import power_of_two
 
@@ -56,7 +56,7 @@ def check_steps_to_cliff(answer: Callable[[float, float], int]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of init_scale and backoff_factor")
+    expect_function(answer, "of init_scale and backoff_factor")
     import torch
 
     from amp_helpers.scaling.history import power_of_two
@@ -88,7 +88,7 @@ def check_skipped_share(answer: Callable[[int, float], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of growth_interval and backoff_factor")
+    expect_function(answer, "of growth_interval and backoff_factor")
     from amp_helpers.scaling import next_scale
 
     largest = 2.0**18
@@ -112,8 +112,3 @@ def check_skipped_share(answer: Callable[[int, float], float]) -> None:
 
 def _is_count(value) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Callable
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_accumulate_and_clip(answer: Callable) -> None:
@@ -18,7 +18,7 @@ def check_accumulate_and_clip(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of (model, optimizer, scaler, losses, max_norm)")
+    expect_function(answer, "of (model, optimizer, scaler, losses, max_norm)")
     import torch
 
     cases = {"no clipping, one loss": (1, 1e3), "no clipping, four losses": (4, 1e3), "clipping": (4, 0.05)}
@@ -60,7 +60,7 @@ def check_two_schedules(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of (loss, optimizers, schedulers, scaler)")
+    expect_function(answer, "of (loss, optimizers, schedulers, scaler)")
     import torch
 
     # Per optimizer, what multiplies the gradients of its layer; None: the layer takes no part.
@@ -157,11 +157,6 @@ def check_resume(answer: tuple[Callable, Callable]) -> None:
 
 
 # --- what the checks share ------------------------------------------------------------------------------
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")
 
 
 def _model(seed: int = 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_bytes_per_weight(answer: Callable[[str, str], int]) -> None:
@@ -15,7 +15,7 @@ def check_bytes_per_weight(answer: Callable[[str, str], int]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a recipe and an optimizer")
+    expect_function(answer, "of a recipe and an optimizer")
     import torch
 
     from amp_helpers.memory import predict_memory
@@ -51,7 +51,7 @@ def check_break_even(answer: Callable[[list[int]], int | None]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a list of widths")
+    expect_function(answer, "of a list of widths")
     import torch
 
     from amp_helpers.memory import predict_memory
@@ -92,7 +92,7 @@ def check_largest_batch(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of model, example, recipe and budget")
+    expect_function(answer, "of model, example, recipe and budget")
     import torch
 
     from amp_helpers.memory import predict_memory
@@ -127,8 +127,3 @@ def check_largest_batch(answer: Callable) -> None:
             raise AssertionError(f"{what}: a batch of {got + 1} fits too, with {size:,} of {budget:,} bytes")
         print(f"{what}: {got}")
     print("Right in every case.")
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 #: Name -> what was measured: (lower quartile, median, upper quartile) of the milliseconds of a step.
 _RESULTS = {
@@ -59,7 +59,7 @@ def check_paired_ratio(answer: Callable[[list[float], list[float]], float]) -> N
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of base and other")
+    expect_function(answer, "of base and other")
     for base, other, hint in (
         ([2.0, 2.0, 2.0], [1.0, 1.0, 1.0], "a step of 2 s against one of 1 s"),
         ([2.0, 2.0, 20.0, 20.0, 20.0], [1.0, 1.0, 10.0, 10.0, 10.0], "a slow spell that met both"),
@@ -83,7 +83,7 @@ def check_seed_interval(answer: Callable[[list[float], float], tuple[float, floa
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of differences and t")
+    expect_function(answer, "of differences and t")
     for differences, t in (([1.0, 1.0, 1.0], 4.30), ([0.0, 2.0, 4.0, 2.0], 3.18), ([-0.3, 0.3, 0.0, 0.6, -0.6], 2.78)):
         mean = statistics.mean(differences)
         half = t * statistics.stdev(differences) / math.sqrt(len(differences))
@@ -111,8 +111,3 @@ def _hint(ratio: float, n: int) -> str:
         if math.isclose(ratio, wrong, rel_tol=1e-6):
             return f" ({text})"
     return ""
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from amp_helpers.formats import FORMATS, decode
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 TRAINING_FORMATS = ("float32", "tfloat32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2")
 
@@ -19,7 +19,7 @@ def check_value_count(answer: Callable[[float, float, str], int]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of low, high and a format's name")
+    expect_function(answer, "of low, high and a format's name")
     intervals = [
         ("float8_e4m3fn", 1.0, 2.0),
         ("float8_e4m3fn", 1.0, 448.0),
@@ -46,7 +46,7 @@ def check_largest_scale(answer: Callable[[float, str], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a magnitude and a format's name")
+    expect_function(answer, "of a magnitude and a format's name")
     cases = [(1.0, "float16"), (0.007, "float16"), (0.007, "float8_e4m3fn"), (0.007, "float8_e5m2"), (3.0, "bfloat16")]
     # The ends of a binade, where rounding a logarithm goes wrong, and a magnitude that has to shrink.
     cases += [(65504.0, "float16"), (65504.0 * 2.0**-40, "float16"), (1e6, "float16"), (2.0**-20, "float8_e4m3fn")]
@@ -74,7 +74,7 @@ def check_choose_format(answer: Callable[[float, float, float], str | None]) -> 
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of smallest, largest and error")
+    expect_function(answer, "of smallest, largest and error")
     demands = [
         (1e-3, 100.0, 1e-3),  # digits: float16
         (1e-6, 100.0, 5e-3),  # reach: bfloat16
@@ -115,8 +115,3 @@ def _why(got, expected, low, high, error) -> str:
     if fmt.eps / 2 > error:
         return f"{got} is off by up to {fmt.eps / 2:.2g}"
     return f"{got} would do, but {expected} has fewer bits ({FORMATS[expected].bits} instead of {fmt.bits})"
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from amp_helpers.formats import FORMATS, decode, encode
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_half_ulp(answer: Callable[[float, int], float]) -> None:
@@ -17,7 +17,7 @@ def check_half_ulp(answer: Callable[[float, int], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a value and a number of fraction bits")
+    expect_function(answer, "of a value and a number of fraction bits")
     for name in ("bfloat16", "float16", "float32"):
         fmt = FORMATS[name]
         # Easy values first; then the ends of a binade, where rounding a logarithm goes wrong.
@@ -45,7 +45,7 @@ def check_float16_sum(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of a float16 vector")
+    expect_function(answer, "of a float16 vector")
     import torch
 
     fractions = ((torch.arange(3000) * 617) % 1000).half() / 1000
@@ -74,7 +74,7 @@ def check_small_updates(answer: Callable) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of weights, an update and a generator")
+    expect_function(answer, "of weights, an update and a generator")
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -96,11 +96,6 @@ def check_small_updates(answer: Callable) -> None:
     if abs(moved - expected) > 0.1 * expected:
         raise AssertionError(f"{said}, which should have been {expected:g}")
     print(f"Right: {said}.")
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")
 
 
 def _only_float16():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 
 def check_token_flops(answer: Callable[[int, int, int, int], float]) -> None:
@@ -16,7 +16,7 @@ def check_token_flops(answer: Callable[[int, int, int, int], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "parameters, layers, width and context")
+    expect_function(answer, "of parameters, layers, width and context")
     for sizes in ((1000, 0, 8, 16), (0, 2, 8, 16), (124_475_904, 12, 768, 1024)):
         parameters, layers, width, context = sizes
         attention = 12 * layers * width * context
@@ -37,7 +37,7 @@ def check_training_hours(answer: Callable[[float, float, float, float], float]) 
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "tokens, flops, peak_tflops and mfu")
+    expect_function(answer, "of tokens, flops, peak_tflops and mfu")
     for tokens, flops, peak, mfu in ((3600, 1e12, 1.0, 1.0), (3600, 1e12, 2.0, 0.25), (1e10, 8.6e8, 989.0, 0.4)):
         seconds = tokens * flops / (peak * 1e12 * mfu)
         _compare(
@@ -56,7 +56,7 @@ def check_padded_vocabulary(answer: Callable[[int, int], int]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "vocabulary and multiple")
+    expect_function(answer, "of vocabulary and multiple")
     for vocabulary, multiple in ((50257, 128), (50304, 128), (96, 64), (1, 8), (2**53 + 1, 8)):
         rest = vocabulary % multiple
         why = f"{rest} beyond a multiple" if rest else "a multiple already"
@@ -70,8 +70,3 @@ def check_padded_vocabulary(answer: Callable[[int, int], int]) -> None:
 def _compare(got, expected: float, what: str) -> None:
     if not math.isclose(got, expected, rel_tol=1e-9):
         raise AssertionError(f"{what}, but the function returned {got:g}")
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function of {of_what} is expected, not {answer!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .answers import unanswered
+from .answers import expect_function, unanswered
 
 #: (m, n, k) of the products in the exercise about limits; "add" is the one that is no product.
 _SHAPES = {
@@ -24,7 +24,7 @@ def check_intensity(answer: Callable[[int, int, int, int], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of m, n, k and size")
+    expect_function(answer, "of m, n, k and size")
     for m, n, k, size in ((1, 1, 1, 1), (64, 64, 64, 2), (1, 4096, 4096, 2), (300, 7, 50, 4)):
         expected = 2 * m * n * k / (size * (m * k + k * n + m * n))
         got = answer(m, n, k, size)
@@ -69,7 +69,7 @@ def check_whole_speedup(answer: Callable[[float, float], float]) -> None:
     """
     if unanswered(answer):
         return
-    _expect_function(answer, "of part and factor")
+    expect_function(answer, "of part and factor")
     for part, factor in ((0.0, 8.0), (1.0, 8.0), (0.5, 2.0), (0.8, 8.0), (0.3, 0.5)):
         expected = 1 / (1 - part + part / factor)
         got = answer(part, factor)
@@ -79,8 +79,3 @@ def check_whole_speedup(answer: Callable[[float, float], float]) -> None:
                 f"{part:.2g} s become {part / factor:.2g} s, but the function returned {got:g}"
             )
     print("Right, also for a part that gets slower.")
-
-
-def _expect_function(answer, of_what: str) -> None:
-    if not callable(answer):
-        raise TypeError(f"a function {of_what} is expected, not {answer!r}")

@@ -9,7 +9,7 @@ import traitlets
 
 from amp_helpers.tables import Table
 
-from .base import BookWidget
+from .base import BookWidget, one_of
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("bfloat16", "float16")
@@ -57,11 +57,7 @@ class AutocastMap(BookWidget):
     @traitlets.validate("device", "dtype")
     def _check_choice(self, proposal):
         choices = DEVICES if proposal.trait.name == "device" else DTYPES
-        if proposal.value not in choices:
-            raise traitlets.TraitError(
-                f"unknown {proposal.trait.name} {proposal.value!r}; choose from {', '.join(choices)}"
-            )
-        return proposal.value
+        return one_of(proposal.trait.name, proposal.value, choices)
 
     @traitlets.validate("torch")
     def _check_torch(self, proposal):

@@ -11,8 +11,19 @@ import sys
 from html import escape
 
 import anywidget
+import traitlets
 
+from amp_helpers.formats import check_choice
 from amp_helpers.javascript import module_source
+
+
+def one_of(name: str, value, choices):
+    """The value of a trait that has choices. Raises: TraitError listing them."""
+    try:
+        check_choice(name, value, choices)
+    except ValueError as error:
+        raise traitlets.TraitError(str(error)) from None
+    return value
 
 
 class BookWidget(anywidget.AnyWidget):

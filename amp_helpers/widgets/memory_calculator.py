@@ -8,7 +8,7 @@ import traitlets
 
 from amp_helpers.tables import Table
 
-from .base import BookWidget
+from .base import BookWidget, one_of
 from .memory_formula import KINDS, OPTIMIZERS, RECIPES, needed, step_bytes
 
 MODELS = ("gpt", "mlp", "parameters")
@@ -87,8 +87,7 @@ class MemoryCalculator(BookWidget):
     @traitlets.validate("model", "optimizer", "recipe", "attention", "device")
     def _check_choice(self, proposal):
         name, choices = proposal.trait.name, _CHOICES[proposal.trait.name]
-        if proposal.value not in choices:
-            raise traitlets.TraitError(f"unknown {name} {proposal.value!r}; choose from {', '.join(choices)}")
+        one_of(name, proposal.value, choices)
         if name == "model":
             self._check_heads(model=proposal.value)
         return proposal.value

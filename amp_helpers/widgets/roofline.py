@@ -9,7 +9,7 @@ import traitlets
 from amp_helpers.suites.peaks import PEAKS, find_peaks
 from amp_helpers.tables import Table
 
-from .base import BookWidget
+from .base import BookWidget, one_of
 
 #: What the page calls a GPU -> its name in the table of stated peaks.
 GPUS = {
@@ -120,8 +120,7 @@ class Roofline(BookWidget):
         # Only the value itself is new here: the others are looked up as they will be.
         wanted = {"gpu": self.gpu, "op": self.op, "dtype": self.dtype, proposal.trait.name: proposal.value}
         for name, choices in (("gpu", self.gpus), ("op", OPS)):
-            if wanted[name] not in choices:
-                raise traitlets.TraitError(f"unknown {name} {wanted[name]!r}; choose from {', '.join(choices)}")
+            one_of(name, wanted[name], choices)
         allowed = dtypes_of(self.gpus[wanted["gpu"]], wanted["op"])
         if wanted["dtype"] not in allowed:
             raise traitlets.TraitError(

@@ -10,7 +10,7 @@ import traitlets
 from amp_helpers.javascript import STATIC
 from amp_helpers.tables import Table
 
-from .base import BookWidget
+from .base import BookWidget, one_of
 
 FORMATS = ("float16", "bfloat16", "float8_e5m2", "float8_e4m3fn")
 LEAST, MOST = -10, 40  # exponents of the loss scales on the slider
@@ -68,9 +68,7 @@ class UnderflowExplorer(BookWidget):
     @traitlets.validate("recording", "format")
     def _check_choice(self, proposal):
         name, choices = proposal.trait.name, FORMATS if proposal.trait.name == "format" else recordings()
-        if proposal.value not in choices:
-            raise traitlets.TraitError(f"unknown {name} {proposal.value!r}; choose from {', '.join(choices)}")
-        return proposal.value
+        return one_of(name, proposal.value, choices)
 
     @traitlets.validate("scale_exponent")
     def _check_scale(self, proposal):

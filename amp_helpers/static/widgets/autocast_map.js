@@ -1,6 +1,7 @@
 // The autocast map: which dtype autocast runs an op in, and why, on both devices and in several versions of torch.
 
 import { connect } from "./dom.js";
+import { oneOf } from "./form.js";
 import { changesPart, controls, headline, layersPart, listing, opPicker, spoken, versionTable } from "./autocast_map_parts.js";
 import { CSS } from "./autocast_map_style.js";
 import { DEVICES, LOW, minor, readPolicies } from "./autocast_map_rules.js";
@@ -8,11 +9,6 @@ import { DEVICES, LOW, minor, readPolicies } from "./autocast_map_rules.js";
 const DEFAULTS = { device: "cuda", dtype: "bfloat16", torch: "", op: "linear", layers: "" };
 const KEYS = Object.keys(DEFAULTS);
 const MOST = 10_000; // characters of a pasted text
-
-const oneOf = (value, choices, name) => {
-  if (choices.includes(value)) return value;
-  throw new RangeError(`unknown ${name} '${String(value).slice(0, 40)}'; choose from ${choices.join(", ")}`);
-};
 
 /** The state that traits describe; throws RangeError naming what is wrong. */
 export function readState(traits) {

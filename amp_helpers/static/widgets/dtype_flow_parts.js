@@ -1,6 +1,7 @@
 // The parts of the dtype flow's page. Each takes { act } and returns { node, paint(state) }.
 
 import { h, svg } from "./dom.js";
+import { spoken as sayLater } from "./form.js";
 import { BY, DIRECTIONS, amount, castText, counted, listed, nextCast, notes, runs } from "./dtype_flow_data.js";
 import { lanesOf, tag } from "./dtype_flow_draw.js";
 
@@ -145,24 +146,14 @@ export function details() {
   };
 }
 
-/** A spoken summary, a moment after the last change. */
-export function spoken() {
-  const node = h("output", { class: "unseen", "aria-live": "polite" });
-  let timer = null, last = null;
-  return {
-    node,
-    unmount: () => clearTimeout(timer),
-    paint(state) {
-      const row = rowOf(state);
-      const names = new Map();
-      for (const { name, times } of row.ops) names.set(name, (names.get(name) ?? 0) + times);
-      const ran = [...names].map(([name, times]) => (times > 1 ? `${times} times ${name}` : name)).join(", ");
-      const text = `${state.direction}, row ${state.selected + 1}: ${row.name} in ${row.module}. Ran ${ran}. ${facts(row, state.direction)}`;
-      if (last === null) last = text; // a page just opened says nothing
-      if (text === last) return;
-      last = text;
-      clearTimeout(timer);
-      timer = setTimeout(() => (node.textContent = text), 700);
-    },
-  };
+/** What is selected, as a sentence. */
+function sentence(state) {
+  const row = rowOf(state);
+  const names = new Map();
+  for (const { name, times } of row.ops) names.set(name, (names.get(name) ?? 0) + times);
+  const ran = [...names].map(([name, times]) => (times > 1 ? `${times} times ${name}` : name)).join(", ");
+  return `${state.direction}, row ${state.selected + 1}: ${row.name} in ${row.module}. Ran ${ran}. ${facts(row, state.direction)}`;
 }
+
+/** A spoken summary, a moment after the last change. */
+export const spoken = () => sayLater(sentence);

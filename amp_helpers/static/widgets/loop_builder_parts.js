@@ -1,6 +1,7 @@
 // The parts of the loop builder's page. Each takes { act } and returns { node, paint(state) }.
 
 import { copyText, h } from "./dom.js";
+import { spoken as sayLater } from "./form.js";
 import { ACCUMULATE, OPTIMIZERS, PRECISIONS, isNew } from "./loop_builder_code.js";
 
 export const NAMES = { "32-true": "FP32", tf32: "TF32", "bf16-mixed": "BF16 autocast", "16-mixed": "FP16 autocast + GradScaler" };
@@ -116,19 +117,4 @@ export const sentence = ({ precision, clip, accumulate, optimizers, scheduler, c
     optimizers === 2 ? "2 optimizers" : "1 optimizer", scheduler ? "scheduler" : "no scheduler"].join(", ") + `: ${code.trim().split("\n").length} lines.`;
 
 /** A spoken summary, a moment after the last change. */
-export function spoken() {
-  const node = h("output", { class: "unseen", "aria-live": "polite" });
-  let timer = null, last = null;
-  return {
-    node,
-    unmount: () => clearTimeout(timer),
-    paint(state) {
-      const text = sentence(state);
-      if (last === null) last = text; // a page just opened says nothing
-      if (text === last) return;
-      last = text;
-      clearTimeout(timer);
-      timer = setTimeout(() => (node.textContent = text), 700);
-    },
-  };
-}
+export const spoken = () => sayLater(sentence);
