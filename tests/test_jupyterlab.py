@@ -32,6 +32,11 @@ from amp_helpers.tracing import trace
 with trace() as t:
     torch.ones(2, requires_grad=True).square().sum().half().backward()
 """
+#: A claims table of one row, without testing any claim.
+CLAIMS = """
+<table class="amp-claims"><tbody><tr class="topic"><th>Speed</th></tr>
+<tr id="claim-7" data-topic="speed" data-kind="run" data-verdict="true"><td>It is so.</td></tr></tbody></table>
+"""
 #: Widget -> how to make it, the button a reader presses, what Python reads then, what Python sets, what the page shows.
 OTHERS = {
     "NumberLine": ("", "Log scale", "scale log", "probe = '2.5'", "2.5 rounded"),
@@ -43,6 +48,13 @@ OTHERS = {
         "direction backward",
         "selected = 1",
         "Row 2 of 2, backward",
+    ),
+    "ClaimsTable": (
+        f"search='zzz', table={CLAIMS!r}",
+        "Show all",
+        "search there",
+        "search = 'not'",
+        "None of 1 claims",
     ),
     "LoopBuilder": ("", "BF16 autocast", "precision bf16-mixed", "accumulate = 8", "accumulate = 8"),
     "Roofline": ("", "Elementwise sum", "op elementwise", "gpu = 'H200'", "Memory bandwidth of H200"),
@@ -56,7 +68,7 @@ OTHER_CELLS = [
     for name, (made, _, reads, sets, _) in OTHERS.items()
     for cell in (
         f"from amp_helpers.widgets import {name}; w = {name}({made}); w",
-        f"print('python reads {reads.split()[0]}', w.{reads.split()[0]})",
+        f"print('python reads {reads.split()[0]}', w.{reads.split()[0]}, 'there')",
         f"w.{sets}",
     )
 ]

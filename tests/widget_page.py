@@ -11,6 +11,7 @@ STYLE = """
 html { color-scheme: light dark }
 body { margin: 0 auto; max-width: 760px; padding: 0 16px; background: #fff; color: #22211f }
 html[data-theme=dark] body { background: #17181a; color: #e6e4df }
+html[data-theme=dark] a { color: #8fc7ff }
 """
 #: JavaScript: the root of the page's first widget, and what has the focus in it.
 SHADOW = "document.querySelector('amp-widget').firstChild.firstChild.shadowRoot"

@@ -80,9 +80,19 @@ def drop_idle_mathjax(app, pagename, templatename, context, doctree) -> None:
 
 
 def name_references(app, pagename, templatename, context, doctree) -> None:
-    """docutils gives bibliography entries a role that ARIA 1.2 deprecates inside a list; they are list items."""
-    if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+    """Give every bibliography entry an anchor that stays, `#ref-KEY`; Sphinx's own are numbered.
+
+    docutils also gives the entries a role that ARIA 1.2 deprecates inside a list; they are list items.
+    """
+    if 'role="doc-biblioentry"' not in context.get("body", ""):
+        return
+    keys = {citation.citation_id: citation.key for citation in app.env.get_domain("cite").citations}
+
+    def opened(match: re.Match) -> str:
+        return f'<div class="citation" id="{match[1]}" role="listitem"><span id="ref-{keys[match[1]]}"></span>'
+
+    entry = r'<div class="citation" id="(\w+)" role="doc-biblioentry">'
+    context["body"] = re.sub(entry, opened, context["body"])
 
 
 def cut_fontawesome(app, exception) -> None:

@@ -3,6 +3,7 @@
 from .autocast_map import AutocastMap
 from .base import BookWidget
 from .bit_explorer import BitExplorer
+from .claims_table import ClaimsTable
 from .dtype_flow import DtypeFlow
 from .gradscaler_player import GradScalerPlayer, Step
 from .interactive import InteractiveFigure
@@ -21,6 +22,7 @@ __all__ = [
     "Block",
     "BookWidget",
     "Ceiling",
+    "ClaimsTable",
     "DtypeFlow",
     "GradScalerPlayer",
     "InteractiveFigure",

@@ -85,7 +85,7 @@
         const model = new Model(state);
         const widget = (await load(kind)).default;
         const el = document.createElement("div");
-        await widget.render({ model, el });
+        await widget.render({ model, el, fallback: this });
         this.replaceChildren(el); // only now is the fallback dropped
         returnToAnchor(this);
         if (state.url_state && widget.address) keepInAddress(model, widget.address, this);
