@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from amp_helpers.__main__ import main
+from amp_helpers.memory import predict_memory
 from amp_helpers.precision import (
     ALIASES,
+    OPT_LEVELS,
     RECIPES,
     choose_recipe,
     float32_precision,
@@ -13,6 +16,7 @@ from amp_helpers.precision import (
     recommend_recipe,
     set_float32_precision,
 )
+from amp_helpers.training import train
 
 NAMES = ["32-true", "tf32", "16-mixed", "bf16-mixed", "16-true", "bf16-true"]
 
@@ -118,3 +122,36 @@ def test_the_interface_of_torch_2_8(monkeypatch):
     with RECIPES["tf32"].float32_settings():
         assert Matmul.allow_tf32 is Cudnn.allow_tf32 is True
     assert (Matmul.allow_tf32, Cudnn.allow_tf32) == (False, True)
+
+
+# The levels of Apex beside the recipes; what they do is in test_apex.py
+
+
+@pytest.mark.parametrize("name", OPT_LEVELS)
+def test_a_level_is_found_by_its_name_and_is_no_recipe(name):
+    level = get_recipe(name)
+    assert level is OPT_LEVELS[name] is get_recipe(level) and level.name == name
+    assert name not in RECIPES and level.today in RECIPES
+    message = rf"{name} is a level of Apex .*closest to it is {level.today}; choose from 32-true, .*bf16-true$"
+    for given in (name, level):
+        with pytest.raises(ValueError, match=message):
+            get_recipe(given, levels=False)
+        with pytest.raises(ValueError, match=message):
+            choose_recipe(given)
+        with pytest.raises(ValueError, match=message):
+            train(nn.Linear(1, 1), [], None, given, steps=1)
+        with pytest.raises(ValueError, match=message):
+            predict_memory(nn.Linear(1, 1), torch.ones(1, 1), recipe=given)
+
+
+def test_the_command_refuses_a_level(capsys):
+    assert main(["train", "--precision", "O2"]) == 2
+    told = capsys.readouterr().err
+    assert "O2 is a level of Apex" in told and "choose from 32-true" in told and told.count("\n") == 1
+
+
+def test_an_unknown_name_lists_levels_only_where_they_work():
+    with pytest.raises(ValueError, match=r"choose from 32-true, .*bf16-true, O0, O1, O2, O3 \(or 32"):
+        get_recipe("O4")
+    with pytest.raises(ValueError, match=r"choose from 32-true, .*bf16-true \(or 32"):
+        get_recipe("O4", levels=False)

@@ -71,7 +71,7 @@ def _train(options):
     from amp_helpers.precision import choose_recipe, get_recipe
     from amp_helpers.training import train
 
-    recipe = get_recipe(options.precision)
+    recipe = get_recipe(options.precision, levels=False)
     try:
         device = pick_device(options.device)
         recipe = choose_recipe(recipe, device)

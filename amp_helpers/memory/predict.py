@@ -112,7 +112,7 @@ def _checked(model, recipe, optimizer):
                 f"unknown optimizer {optimizer!r}; choose from {', '.join(OPTIMIZERS)}, or give a function"
             )
         optimizer = OPTIMIZERS[optimizer]
-    return get_recipe(recipe), optimizer
+    return get_recipe(recipe, levels=False), optimizer
 
 
 def _step(model: nn.Module, example, recipe: Recipe, build, loss) -> Breakdown:

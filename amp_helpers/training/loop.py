@@ -102,7 +102,7 @@ def train(
         run equals one that was never interrupted, where the device's kernels are deterministic.
     Introduced in: notebooks/11_training_loop.ipynb
     """
-    recipe, device = get_recipe(recipe), pick_device(device)
+    recipe, device = get_recipe(recipe, levels=False), pick_device(device)
     if loss is F.cross_entropy and hasattr(data, "train_tokens"):
         loss = token_cross_entropy
     s = Session(model, optimizer, recipe, device, loss, scheduler, clip_norm, accumulate, steps, seed, grad_scaler)

@@ -1,4 +1,4 @@
-"""The named recipes: what the weights are stored in, what autocast computes in, whether losses are scaled.
+"""The recipes: what the weights are stored in, what autocast computes in, whether losses are scaled.
 
 The names are those that users know from Lightning; Accelerate's and Composer's are aliases. Chapters write `autocast`
 and `GradScaler` out; a recipe lets a suite or a command choose between them by name.
@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .device import describe
+from amp_helpers.device import describe
+
+from .float32 import float32_precision, set_float32_precision, set_switch
+from .levels import OPT_LEVELS, OptLevel
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Recipe:
             yield
         finally:
             for name, value in before.items():
-                _set(name, value)
+                set_switch(name, value)
 
 
 RECIPES = {
@@ -103,19 +106,28 @@ ALIASES = {
 }
 
 
-def get_recipe(name: str | int | Recipe) -> Recipe:
-    """A recipe by its name or by an alias.
+def get_recipe(name: str | int | Recipe | OptLevel, *, levels: bool = True) -> Recipe | OptLevel:
+    """A recipe by its name or by an alias, or a level of Apex by its name.
 
     Args:
-        name: a key of `RECIPES` or `ALIASES`, or a `Recipe`, which is returned.
+        name: a key of `RECIPES`, `ALIASES` or `OPT_LEVELS`, or what is found there, which is returned.
+        levels: whether the caller can use a level of Apex, which needs a loop of its own (see `ApexLevel`).
     Raises: ValueError listing the names.
     Introduced in: notebooks/04_tensor_cores.ipynb
     """
     if isinstance(name, Recipe):
         return name
-    key = str(name)
+    key = name.name if isinstance(name, OptLevel) else str(name)
+    if key in OPT_LEVELS:
+        if levels:
+            return OPT_LEVELS[key]
+        raise ValueError(
+            f"{key} is a level of Apex and needs a loop of its own (precision.ApexLevel); the recipe closest to it is "
+            f"{OPT_LEVELS[key].today}; choose from {', '.join(RECIPES)}"
+        )
     if ALIASES.get(key, key) not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}; choose from {', '.join(RECIPES)} (or {', '.join(ALIASES)})")
+        choices = ", ".join([*RECIPES, *OPT_LEVELS] if levels else RECIPES)
+        raise ValueError(f"unknown recipe {name!r}; choose from {choices} (or {', '.join(ALIASES)})")
     return RECIPES[ALIASES.get(key, key)]
 
 
@@ -123,13 +135,13 @@ def choose_recipe(name: str | int | Recipe, device: str | torch.device | None = 
     """A recipe, checked against the device. Nothing is replaced by something else.
 
     Args:
-        name: as in `get_recipe`.
+        name: as in `get_recipe`; a level of Apex is none.
         device: as in `device.pick_device`.
     Returns: the recipe; one that the device runs only by emulation comes with a `RuntimeWarning` saying so.
     Raises: RuntimeError if the device cannot run it, naming the recipes that it can; ValueError for an unknown name.
     Introduced in: notebooks/04_tensor_cores.ipynb
     """
-    recipe, found = get_recipe(name), describe(device)
+    recipe, found = get_recipe(name, levels=False), describe(device)
     if not found.usable:
         raise RuntimeError(f"{found.name} cannot run a kernel: {found.reason}")
     support = found.dtypes[recipe.needs]
@@ -166,51 +178,3 @@ def recommend_recipe(device: str | torch.device | None = None) -> tuple[Recipe, 
     if "float16" in fast:
         return RECIPES["16-mixed"], "it accelerates FP16 but not BF16; FP16's short range needs a GradScaler"
     return RECIPES["32-true"], "it accelerates no 16-bit format: mixed precision would be slower than FP32"
-
-
-#: The switches of PyTorch 2.9 and later, by their place under `torch.backends`; each takes "ieee" or "tf32".
-_SWITCHES = ("cuda.matmul", "cudnn.conv", "cudnn.rnn")
-
-
-def float32_precision() -> dict[str, str | bool]:
-    """What float32 matrix products and convolutions may compute in at the moment, switch by switch.
-
-    Returns: names under `torch.backends` and their values. PyTorch 2.9 and later have `fp32_precision` with "ieee",
-        "tf32" or "none" (not set); older ones have `allow_tf32`.
-    Introduced in: notebooks/04_tensor_cores.ipynb
-    """
-    return {name: getattr(*_place(name)) for name in _names()}
-
-
-def set_float32_precision(value: str) -> None:
-    """Let float32 matrix products, convolutions and recurrent layers use TF32, or forbid it, on CUDA.
-
-    Only one of PyTorch's two interfaces is used, the new one where it exists, since PyTorch refuses to read a mixture.
-
-    Args:
-        value: "tf32" or "ieee".
-    Raises: ValueError for another value.
-    Introduced in: notebooks/04_tensor_cores.ipynb
-    """
-    if value not in ("ieee", "tf32"):
-        raise ValueError(f"float32 precision {value!r} is not known; choose from ieee, tf32")
-    for name in _names():
-        _set(name, value if name.endswith("fp32_precision") else value == "tf32")
-
-
-def _names() -> list[str]:
-    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
-        return [f"{switch}.fp32_precision" for switch in _SWITCHES]
-    return ["cuda.matmul.allow_tf32", "cudnn.allow_tf32"]
-
-
-def _place(name: str) -> tuple[object, str]:
-    *path, attribute = name.split(".")
-    place = torch.backends
-    for part in path:
-        place = getattr(place, part)
-    return place, attribute
-
-
-def _set(name: str, value: str | bool) -> None:
-    setattr(*_place(name), value)
