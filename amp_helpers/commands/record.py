@@ -14,7 +14,10 @@ def add(commands) -> None:
         "and stores each as a JSON file that is never overwritten. Exit code 1 if a suite could measure nothing.",
     )
     record.add_argument(
-        "--suite", type=words, metavar="NAME,NAME", help="gemm, copy, recipe, cnn, gpt, cpu (default: the device's)"
+        "--suite",
+        type=words,
+        metavar="NAME,NAME",
+        help="gemm, copy, recipe, cnn, gpt, cpu (default: the device's), or by name alone apex, flaws, web, tensorflow",
     )
     record.add_argument("--commit", metavar="SHA", help="of the sources, where there is no git checkout of them")
     record.add_argument("--device", help="cuda or cpu (default: the first that runs a kernel)")

@@ -5,8 +5,10 @@ the whole book; sign, exponent and fraction have a trio of their own, the widget
 """
 
 from .autocast import call_dtypes
+from .flaws import flaw_ladder
 from .gradients import gradient_exponents, underflow_by_scale
 from .hardware import memory_bars, speedups
+from .levels import seed_points
 from .numbers import exponents, field_widths, gaps, relative_errors, value_lines
 from .rounding import ignored_shares, running_sums
 from .scaling import scale_history
@@ -23,6 +25,7 @@ __all__ = [
     "call_dtypes",
     "exponents",
     "field_widths",
+    "flaw_ladder",
     "gaps",
     "gradient_exponents",
     "ignored_shares",
@@ -32,6 +35,7 @@ __all__ = [
     "relative_errors",
     "running_sums",
     "scale_history",
+    "seed_points",
     "speedups",
     "to_png",
     "underflow_by_scale",

@@ -16,13 +16,30 @@ from amp_helpers.benchmark.records import FOLDER
 from amp_helpers.device import pick_device
 from amp_helpers.tables import Table
 
-from .run import SUITES, check_suite, parts_of, run_suite, suites_for
+from .run import SUITES, check_suite, header_of, parts_of, run_suite, suites_for
 
 #: Columns of a printed table, in this order; what a part lacks is left out.
 _SHOWN = (
-    *("dtype", "n", "bytes", "workload", "model", "recipe", "batch", "fused", "channels_last", "graphed", "compiled"),
+    *(
+        "flaw",
+        "dtype",
+        "n",
+        "bytes",
+        "workload",
+        "model",
+        "recipe",
+        "optimizer",
+        "batch",
+        "fused",
+        "channels_last",
+        "graphed",
+        "cudnn",
+        "compiled",
+        "steps",
+    ),
     *("predicted_s", "median_s", "tflops", "tb_per_s", "images_per_s", "tokens_per_s", "examples_per_s", "mfu"),
     *("first_s", "predicted_total_bytes", "total_bytes", "peak_bytes"),
+    *("skipped_steps", "final_loss", "nan_weights", "accuracy"),
 )
 
 
@@ -39,7 +56,8 @@ def record(
     A suite that ends early leaves its remaining seconds to those after it. A progress bar stands on stderr.
 
     Args:
-        suites: names in `SUITES`; None takes those made for the device, or all of them for a smoke run.
+        suites: names in `SUITES`; None takes those made for the device, or for a smoke run those made for any, but none
+            that is measured only by name.
         device: as in `device.pick_device`.
         smoke: rehearse with small sizes, on any device; nothing is stored.
         commit: of the sources, 40 hexadecimal digits, for a machine that has no git checkout of them.
@@ -56,7 +74,8 @@ def record(
         found = pick_device(device)
     except RuntimeError as error:
         raise ValueError(error) from None
-    names = list(dict.fromkeys(suites or (SUITES if smoke else suites_for(found.type))))
+    everything = [name for name, suite in SUITES.items() if not suite.by_name]
+    names = list(dict.fromkeys(suites or (everything if smoke else suites_for(found.type))))
     if not names:
         raise ValueError(f"no suite is made for {found.type}; rehearse with --smoke")
     if not smoke:
@@ -64,6 +83,8 @@ def record(
             check_suite(name, found.type)
         _check_sources(found, commit)
         _check_folder(FOLDER if folder is None else Path(folder))
+    for name in names:
+        header_of(name)
     command = command_line(suites, device, smoke, commit)
     left = 0.0
     with tqdm(total=sum(len(parts_of(name)) for name in names), unit="part", file=sys.stderr) as bar:
@@ -129,6 +150,7 @@ def tables(measured: Record) -> list[Table]:
         if not rows:
             continue
         columns = [name for name in _SHOWN if any(row.get(name) is not None for row in rows)]
+        columns = columns or [name for name in rows[0] if name != "part"]
         if "compiled" not in columns and "first_s" in columns:
             columns.remove("first_s")
         body = [[_shown(name, row.get(name)) for name in columns] for row in rows]

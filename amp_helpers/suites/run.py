@@ -28,12 +28,14 @@ class Suite:
         budget_s: seconds that it may take. A configuration that has begun is finished, so it can be a few more; those
             for one GPU add up to less than 8 minutes.
         summary: one line.
+        by_name: whether it is measured only when it is asked for by name.
     Introduced in: notebooks/04_tensor_cores.ipynb
     """
 
     device_types: tuple[str, ...]
     budget_s: float
     summary: str
+    by_name: bool = False
 
 
 #: The CPU's suite is one file, since its parts are small.
@@ -44,6 +46,10 @@ SUITES = {
     "cnn": Suite(("cuda",), 120, "ResNet-9 by precision, batch size and memory format"),
     "gpt": Suite(("cuda",), 270, "GPT-2 124M by precision, eager and compiled"),
     "cpu": Suite(("cpu",), 120, "matrix products, training steps and memory, with one thread"),
+    "apex": Suite(("cuda",), 90, "Apex's levels and today's recipes on ResNet-9", by_name=True),
+    "flaws": Suite(("cuda", "cpu"), 360, "a published benchmark without its flaws, then with them", by_name=True),
+    "web": Suite(("cuda",), 90, "claims of the web that only a GPU can test", by_name=True),
+    "tensorflow": Suite(("cpu",), 120, "Keras policies and loops with TensorFlow, in its environment", by_name=True),
 }
 
 
@@ -150,13 +156,22 @@ def parts_of(suite: str) -> dict[str, Callable[[Bench], Iterator[dict]]]:
     return importlib.import_module(f"amp_helpers.suites.{suite}").PARTS
 
 
+def header_of(suite: str) -> dict:
+    """What a suite adds to a record's header, such as the versions of a library that only it needs.
+
+    Raises: ValueError if something is missing without which the suite cannot begin.
+    """
+    added = getattr(importlib.import_module(f"amp_helpers.suites.{suite}"), "header", dict)
+    return added()
+
+
 def check_suite(suite: str, device_type: str | None = None) -> None:
     """Raises: ValueError for an unknown suite, or for one that is not made for a type of device."""
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; choose from {', '.join(SUITES)}")
     if device_type is not None and device_type not in SUITES[suite].device_types:
         made_for = " and ".join(SUITES[suite].device_types)
-        fitting = ", ".join(suites_for(device_type)) or "(none)"
+        fitting = ", ".join(name for name in SUITES if device_type in SUITES[name].device_types) or "(none)"
         raise ValueError(
             f"suite {suite!r} is for {made_for}, and this is {device_type}: choose from {fitting}, "
             f"or rehearse with --smoke"
@@ -164,11 +179,11 @@ def check_suite(suite: str, device_type: str | None = None) -> None:
 
 
 def suites_for(device_type: str) -> list[str]:
-    """The suites that are made for a type of device.
+    """The suites that are made for a type of device and measured without being named.
 
     Introduced in: notebooks/04_tensor_cores.ipynb
     """
-    return [name for name, suite in SUITES.items() if device_type in suite.device_types]
+    return [name for name, suite in SUITES.items() if device_type in suite.device_types and not suite.by_name]
 
 
 def run_suite(
@@ -194,7 +209,7 @@ def run_suite(
         progress: told at the beginning of each part, and of each row that is there.
     Returns: a `Record`, not yet stored: see `benchmark.write_record`. Its header also has "peaks": what the device's
         vendor states, see `find_peaks`, or None; and "interrupted": True after Ctrl-C, with the rows until then.
-    Raises: ValueError for an unknown suite, or for one that is not made for the device.
+    Raises: ValueError for an unknown suite, for one that is not made for the device, or as `header_of`.
     Introduced in: notebooks/04_tensor_cores.ipynb
     """
     parts = parts_of(suite)
@@ -203,7 +218,7 @@ def run_suite(
         check_suite(suite, device.type)
     with _on(device):
         started = time.monotonic()
-        header = new_header(suite, list(parts), device, command, smoke=smoke, commit=commit)
+        header = new_header(suite, list(parts), device, command, smoke=smoke, commit=commit) | header_of(suite)
         peaks = find_peaks(header["device"])
         header["peaks"] = None if peaks is None else dataclasses.asdict(peaks)
         bench = Bench(device, smoke, started + (SUITES[suite].budget_s if budget_s is None else budget_s))
