@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from .commands import bench, doctor, record, trace, train
+from .commands import bench, claims, doctor, lint, record, trace, train
 from .commands.arguments import Parser, UsageError
 
 #: Each adds its command to the parser and names the function that runs it.
-COMMANDS = (doctor, trace, bench, record, train)
+COMMANDS = (doctor, trace, bench, record, train, lint, claims)
 
 
 def main(arguments: list[str] | None = None) -> int:

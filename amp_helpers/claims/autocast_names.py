@@ -24,7 +24,7 @@ def warned(call: Callable[[], object]) -> tuple[list[str], object]:
 def bare_autocast() -> Evidence:
     """34: `autocast()` by its name of today, and by its old one."""
     today = error_of(torch.autocast)
-    old, _ = warned(torch.cuda.amp.autocast)
+    old, _ = warned(torch.cuda.amp.autocast)  # amp: ignore[AMP106]
     about_old = " and ".join(old) or "no warning"
     seen = f"`torch.autocast()`: {today or 'no error'}. `torch.cuda.amp.autocast()`: {about_old}."
     return outdated(seen, superseded=today == "TypeError" and bool(old))
