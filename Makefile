@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx test-colab lint store record clean
+.PHONY: help book serve test test-unit test-browser test-notebooks test-no-amx test-colab test-tensorflow lint store record clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,11 +22,13 @@ test-no-amx: ## the notebooks again, with the CPU's newer instruction sets switc
 	@$(PYTHON) tools/run.py test-no-amx
 test-colab: ## the notebooks and widgets on Colab's versions (needs Python 3.13 and 8 GB)
 	@$(PYTHON) tools/run.py test-colab
+test-tensorflow: ## the notebook cells that need TensorFlow (in .venv-tensorflow, 3 GB)
+	@$(PYTHON) tools/run.py test-tensorflow
 lint: ## check style and formatting
 	@$(PYTHON) tools/run.py lint
 store: ## run the notebooks and store their outputs
 	@$(PYTHON) tools/run.py store
 record: ## measure this machine's accelerator (or its CPU) and store what was found
 	@$(PYTHON) tools/run.py record
-clean: ## remove what the targets made (.venv and .venv-colab stay)
+clean: ## remove what the targets made (.venv, .venv-colab and .venv-tensorflow stay)
 	@$(PYTHON) tools/run.py clean

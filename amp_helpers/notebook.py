@@ -40,6 +40,19 @@ def set_up(seed: int = 0, threads: int | None = 1) -> None:
             torch.set_num_threads(threads)
 
 
+def needs(package: str, extra: str) -> None:
+    """Stop a chapter at its imports, in one clear line, if a package is missing that not every chapter needs.
+
+    Args:
+        package: as it is imported.
+        extra: of `amp-helpers`, which installs it.
+    Raises: ModuleNotFoundError saying what to install.
+    Introduced in: notebooks/16_keras_and_tensorflow.ipynb
+    """
+    if importlib.util.find_spec(package) is None:
+        raise ModuleNotFoundError(f"this chapter needs {package}: install {package}, or amp-helpers[{extra}]")
+
+
 def show_source(obj: object) -> None:
     """Display the source of a function, class, method or module, highlighted and complete.
 

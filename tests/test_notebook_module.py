@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from amp_helpers import formats, notebook
-from amp_helpers.notebook import expected_error, set_up, show_source
+from amp_helpers.notebook import expected_error, needs, set_up, show_source
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +107,9 @@ def test_expected_error_fails_if_nothing_or_something_else_is_raised():
             pass
     with pytest.raises(KeyError), expected_error(ValueError):
         raise KeyError("other")
+
+
+def test_a_missing_package_is_named_in_one_line():
+    needs("torch", extra="test")
+    with pytest.raises(ModuleNotFoundError, match=r"^this chapter needs no_such_package: install no_such_package, or "):
+        needs("no_such_package", extra="none")

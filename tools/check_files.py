@@ -30,7 +30,7 @@ def repository_files() -> list[Path]:
     """What git tracks or would track after `git add .`; in a downloaded archive, every file but the made ones."""
     if not (ROOT / ".git").exists():
         made = re.compile(
-            r"(^|/)(\.venv|\.venv-colab|_build|build|dist|[\w.-]+\.egg-info|\.[\w-]+_cache|__pycache__|\.hypothesis|\.ipynb_checkpoints)/"
+            r"(^|/)(\.venv|\.venv-colab|\.venv-tensorflow|_build|build|dist|[\w.-]+\.egg-info|\.[\w-]+_cache|__pycache__|\.hypothesis|\.ipynb_checkpoints)/"
         )
         return [
             path

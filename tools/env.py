@@ -1,4 +1,4 @@
-"""Make and keep the virtual environment `.venv` (the one of `make test-colab` is in colab_env.py).
+"""Make and keep the virtual environment `.venv` (colab_env.py and tensorflow_env.py make those of other targets).
 
 It grows in steps: "book" installs what builds the book (no torch), "test" everything. Requirements come from
 pyproject.toml, exact versions from constraints.txt (NEWEST=1 ignores them). A step whose inputs have not changed

@@ -1,7 +1,7 @@
 """What the Makefile calls: `python tools/run.py TARGET`.
 
-Each target first makes sure that its environment holds what it needs (`.venv`, and `.venv-colab` for test-colab), then
-runs one or more commands in it.
+Each target first makes sure that its environment holds what it needs (`.venv`, `.venv-colab` for test-colab, and
+`.venv-tensorflow` beside `.venv` for test-tensorflow), then runs one or more commands in it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 import colab_env
+import tensorflow_env
 from env import BIN, ROOT, chromium, ensure, fail
 
 HTML = ROOT / "_build" / "html"
 #: Strict on the pinned versions; on others (NEWEST=1, Colab's) only the notebooks' own conclusions have to hold.
 STRICTNESS = "--nbval-lax" if os.environ.get("NEWEST") == "1" else "--nbval"
 NBVAL = ["--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg"]
-NBVAL += ["--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120", "notebooks"]
+NBVAL += ["--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120"]
 #: Two threads on two contended cores are slower than one, and reductions stay reproducible.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 NO_AMX = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -59,7 +60,7 @@ def lint() -> None:
 
 def unit() -> None:
     book("test")
-    venv("pytest", "-m", "not browser and not colab", **ONE_THREAD)
+    venv("pytest", "-m", "not browser and not colab and not tensorflow", **ONE_THREAD)
 
 
 def browser() -> None:
@@ -69,7 +70,7 @@ def browser() -> None:
 
 def notebooks(**env: str) -> None:
     ensure("test")
-    venv("pytest", STRICTNESS, *NBVAL, **ONE_THREAD, **env)
+    venv("pytest", STRICTNESS, *NBVAL, "notebooks", **ONE_THREAD, **env)
 
 
 def on_colab() -> None:
@@ -80,10 +81,18 @@ def on_colab() -> None:
     env = {"programs": colab_env.BIN, "PYTHONPATH": str(colab_env.STAND_IN), **ONE_THREAD}
     env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernel's debugger has warnings for Python 3.13
     venv("pytest", "-m", "colab", "tests/colab", **env)
-    venv("pytest", "--nbval-lax", *NBVAL, **env)
+    venv("pytest", "--nbval-lax", *NBVAL, "notebooks", **env)
     print(
         f"--- on Colab's versions, {time.monotonic() - ready:.0f} s (environment: {ready - started:.0f} s)", flush=True
     )
+
+
+def with_tensorflow() -> None:
+    """The cells that need TensorFlow start it in its own environment; all others run in `.venv` as ever."""
+    ensure("test")
+    env = {"TENSORFLOW_PYTHON": str(tensorflow_env.ensure()), "NOTEBOOK_TENSORFLOW": "1", **ONE_THREAD}
+    venv("pytest", "-m", "tensorflow", "tests/with_tensorflow", **env)
+    venv("pytest", STRICTNESS, *NBVAL, *tensorflow_env.notebooks(), **env)
 
 
 def everything() -> None:
@@ -119,6 +128,7 @@ TARGETS = {
     "test-notebooks": notebooks,
     "test-no-amx": lambda: notebooks(**NO_AMX),
     "test-colab": on_colab,
+    "test-tensorflow": with_tensorflow,
     "store": store,
     "record": record,
     "clean": clean,

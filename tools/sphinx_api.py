@@ -14,7 +14,7 @@ SECTIONS += ("Introduced in",)
 SECTION = re.compile(rf"^({'|'.join(SECTIONS)})(?: \(([^)]*)\))?:(?: +(.*))?$")
 CHAPTER = re.compile(r"(notebooks/\w+)\.ipynb")
 #: What `make book` does not install. Mocked also where it is installed, so that every build gives the same page.
-MOCKED = ["anywidget", "ipywidgets", "matplotlib", "ml_dtypes", "numpy", "torch", "torchvision"]
+MOCKED = ["anywidget", "ipywidgets", "libcst", "matplotlib", "ml_dtypes", "numpy", "torch", "torchvision"]
 
 
 def field_lists(lines: list[str]) -> list[str]:
