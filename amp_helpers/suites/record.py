@@ -150,7 +150,8 @@ def tables(measured: Record) -> list[Table]:
         if not rows:
             continue
         columns = [name for name in _SHOWN if any(row.get(name) is not None for row in rows)]
-        columns = columns or [name for name in rows[0] if name != "part"]
+        if not any(name.endswith(("_s", "bytes")) for name in columns):  # outcomes, not times: all of them tell
+            columns = [name for name in rows[0] if name != "part"]
         if "compiled" not in columns and "first_s" in columns:
             columns.remove("first_s")
         body = [[_shown(name, row.get(name)) for name in columns] for row in rows]
