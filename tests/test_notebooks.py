@@ -175,6 +175,7 @@ BROKEN = [
     ("clean_outputs", lambda n: find(n, "1 / 0").outputs[0].update(traceback=["---", "E: m"]), "'Name: message'"),
     ("clean_outputs", lambda n: show(n, "print(1", *printed("<object at 0x7f00aa10>\n")), "memory address"),
     ("sizes", lambda n: find(n, "plot").outputs[0].data.update({"image/png": "A" * 81_000}), "at most 60,000"),
+    ("sizes", lambda n: find(n, "plot").outputs[0].data.update({"text/html": "A" * 121_000}), "at most 120,000"),
     ("sizes", lambda n: n.cells.append(new_markdown_cell("word " * 120_000)), "at most 600,000"),
     ("pictures", lambda n: find(n, "plot").metadata.pop("mystnb"), "mystnb.image.alt"),
     ("pictures", lambda n: find(n, "plot").metadata.mystnb.image.update(alt="01_float_bits_figure.png"), "alt"),

@@ -122,7 +122,7 @@ def test_check_reports_and_writes_nothing(save, capsys):
         (code("import os; os._exit(1)"), "cell 1 (import os; os._exit(1)): the kernel died"),
         (code("1", "raises-exception"), "cell 1 (1): tagged raises-exception, but nothing was raised"),
         (code(TWIN % (WIDGET_VIEW, "'text/plain': 'IntSlider()'")), "a widget without a static twin"),
-        (code("print('x' * 60_001)"), "cell 1: an output of 60,002 bytes; at most 60,000"),
+        (code("print('x' * 60_001)"), "cell 1: an output of 60,002 bytes, at most 60,000"),
     ],
     ids=["error", "dead", "no-error", "widget", "large"],
 )

@@ -13,14 +13,13 @@ from nbformat import NotebookNode
 from setup_cell import SETUP_CELL
 from stored_form import (
     LARGEST_NOTEBOOK,
-    LARGEST_OUTPUT,
     NO_GPU_RECORD,
     RECORD_TAGS,
     WIDGET_VIEW,
     fingerprint,
     normalise,
-    output_sizes,
     tags,
+    too_large,
 )
 
 ALLOWED_TAGS = {
@@ -169,9 +168,8 @@ def clean_outputs(notebook: NotebookNode) -> Iterator[str]:
 def sizes(notebook: NotebookNode) -> Iterator[str]:
     """Figures and notebooks stay small enough for a phone and for git."""
     for index, cell in code_cells(notebook):
-        largest = max(output_sizes(cell), default=0)
-        if largest > LARGEST_OUTPUT:
-            yield f"{place(index, cell)}: an output of {largest:,} bytes, at most {LARGEST_OUTPUT:,}"
+        if found := too_large(cell):
+            yield f"{place(index, cell)}: {found}"
     total = len(nbformat.writes(notebook).encode())
     if total > LARGEST_NOTEBOOK:
         yield f"the notebook has {total:,} bytes, at most {LARGEST_NOTEBOOK:,}"

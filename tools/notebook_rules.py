@@ -48,7 +48,8 @@ Exercise (colon fences, so that Jupyter and Colab show readable text; they build
 
 Figures
     One PNG per cell. Metadata `mystnb.image.alt` is prose (over 20 characters, at least four words, no file name);
-    `mystnb.figure.caption` has at least three words. An output stays under 60 kB, a notebook under 600 kB.
+    `mystnb.figure.caption` has at least three words. An output stays under 60 kB (a table in
+    HTML under 120 kB), a notebook under 600 kB.
 
 Numbers in prose (`tools/number_rules.py`)
     A *reading* is the Markdown after a code cell, up to the next heading, `**Predict.**` paragraph or directive; the

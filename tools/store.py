@@ -23,7 +23,6 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from stored_form import (
     LARGEST_NOTEBOOK,
-    LARGEST_OUTPUT,
     MACHINE_TAGS,
     NO_GPU_RECORD,
     NO_TENSORFLOW_RECORD,
@@ -31,10 +30,10 @@ from stored_form import (
     fingerprint,
     has_current_record,
     normalise,
-    output_sizes,
     stored_outputs,
     tags,
     tags_not_run_here,
+    too_large,
 )
 
 CELL_TIMEOUT_S = 600
@@ -111,10 +110,8 @@ def stored_text(path: Path, refresh: bool = False) -> tuple[str, list[str]]:
     remarks = execute(notebook, path.parent, refresh)
     normalise(notebook)
     for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and max(output_sizes(cell), default=0) > LARGEST_OUTPUT:
-            raise StoreError(
-                f"cell {index}: an output of {max(output_sizes(cell)):,} bytes; at most {LARGEST_OUTPUT:,}"
-            )
+        if cell.cell_type == "code" and (found := too_large(cell)):
+            raise StoreError(f"cell {index}: {found}")
     nbformat.validate(notebook)
     text = nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
     if len(text.encode()) > LARGEST_NOTEBOOK:

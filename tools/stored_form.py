@@ -31,6 +31,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 #: What may stand in for a live widget in the stored notebook.
 TWINS = ("text/html", "image/png")
 LARGEST_OUTPUT = 60_000  # bytes of one picture, or characters of one text
+LARGEST_HTML = 120_000  # characters: a long table, of which a web server sends a fifth
 LARGEST_NOTEBOOK = 600_000
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -112,13 +113,15 @@ def _picture_size(output: NotebookNode) -> dict:
     return {"image/png": size} if size else {}
 
 
-def output_sizes(cell: NotebookNode) -> list[int]:
-    """Return the size of each output of a cell: bytes for a picture, characters for text."""
-    sizes = []
+def too_large(cell: NotebookNode) -> str:
+    """Return what is too large about a cell's outputs, in words, or an empty string."""
     for output in cell.outputs:
-        values = output.get("data", {"text": output.get("text", "")})
-        sizes += [len(v) * 3 // 4 if mime.startswith("image/") else len(str(v)) for mime, v in values.items()]
-    return sizes
+        for mime, value in output.get("data", {"text": output.get("text", "")}).items():
+            size = len(value) * 3 // 4 if mime.startswith("image/") else len(str(value))
+            limit = LARGEST_HTML if mime == "text/html" else LARGEST_OUTPUT
+            if size > limit:
+                return f"an output of {size:,} bytes, at most {limit:,}"
+    return ""
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
