@@ -435,6 +435,28 @@ def test_the_order_of_calls(name):
     one_step(level, model, optimizer, *next(batches(1)))
 
 
+@pytest.mark.parametrize("name", ["O1", "O2"])
+def test_a_step_that_fails_does_not_allow_a_plain_one(name):
+    level, _, optimizer = ready(name)
+    with pytest.raises(AssertionError):
+        level.step(optimizer)
+    with pytest.raises(RuntimeError, match=r"not optimizer.step\(\)"):
+        optimizer.step()
+
+
+def test_a_group_without_masters():
+    model = network()
+    late = {"params": [*model[6].parameters()]}
+    level = ApexLevel("O2")
+    model, optimizer = level.initialize(model, momentum(model[0].parameters()))
+    optimizer.add_param_group(late)
+    loss = model(torch.ones(2, 8)).sum()
+    with pytest.raises(ValueError, match="16-bit parameters after initialize"), level.scale_loss(loss, optimizer):
+        pytest.fail("it was let in")
+    with pytest.raises(ValueError, match="give it all its groups before"):
+        level.step(optimizer)
+
+
 def test_gradients_that_were_not_cleared():
     level, model, optimizer = ready("O2")
     one_step(level, model, optimizer, *next(batches(1)))
@@ -442,8 +464,10 @@ def test_gradients_that_were_not_cleared():
     loss = model(torch.ones(2, 8)).sum()
     with pytest.raises(RuntimeError, match=r"optimizer.zero_grad\(\) after"), level.scale_loss(loss, optimizer):
         pytest.fail("it was let in")
-    optimizer.zero_grad()
-    one_step(level, model, optimizer, *next(batches(1)))
+    optimizer.zero_grad(set_to_none=False)
+    with level.scale_loss(model(torch.ones(2, 8)).sum(), optimizer) as scaled_loss:
+        scaled_loss.backward()
+    level.step(optimizer)
 
 
 # The suite

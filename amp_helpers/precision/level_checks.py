@@ -40,11 +40,14 @@ def check_fresh(level, model, optimizer) -> str:
 
 
 def check_optimizer(level, optimizer) -> None:
-    """That this is the optimizer the level was initialised with. Raises: RuntimeError or ValueError."""
+    """That this is the optimizer, and what it steps on, that `initialize` left. Raises: RuntimeError or ValueError."""
     if level.optimizer is None:
         raise RuntimeError("call initialize(model, optimizer) first")
     if optimizer is not level.optimizer:
         raise ValueError("this is not the optimizer that initialize was given")
+    stepped = (p for group in optimizer.param_groups for p in group["params"])
+    if level.level.master_weights and any(p.dtype != torch.float32 for p in stepped):
+        raise ValueError("the optimizer got 16-bit parameters after initialize: give it all its groups before")
 
 
 def check_before(level, optimizer) -> None:
@@ -53,7 +56,7 @@ def check_before(level, optimizer) -> None:
     Raises: RuntimeError or ValueError.
     """
     check_optimizer(level, optimizer)
-    if level.used and any(master.grad is not None for master in level.masters.values()):
+    if level.used and any(master.grad is not None and master.grad.any() for master in level.masters.values()):
         raise RuntimeError(
             "the float32 masters still have the gradients of the last step: call optimizer.zero_grad() after it "
             "(model.zero_grad() does not reach them)"

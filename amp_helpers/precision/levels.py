@@ -99,9 +99,11 @@ class ApexLevel:
         """Step on float32 masters, if there are any, and copy them back."""
         check_optimizer(self, optimizer)
         self.in_step = self.used = True  # for the checks
-        self.scaler.step(optimizer)  # if dynamic: skipped at inf or NaN
+        try:
+            self.scaler.step(optimizer)  # if dynamic: skipped at inf or NaN
+        finally:
+            self.in_step = False
         self.scaler.update()
-        self.in_step = False
         with torch.no_grad():
             for weight, master in self.masters.items():
                 weight.copy_(master)
