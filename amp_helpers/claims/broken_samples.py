@@ -106,5 +106,5 @@ for x, y in batches:
     optimizer.step()
 """
 
-#: The same words as two pages print them: the line breaks are lost.
+#: The same words as two texts hold them: the line breaks are lost.
 ONE_LINE = " ".join(LINES.split())

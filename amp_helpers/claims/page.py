@@ -42,12 +42,17 @@ def _row(outcome: Outcome) -> str:
     verdict, values = " / ".join(outcome.verdict), escape("|".join(outcome.verdict))
     attributes = f'data-topic="{claim.topic}" data-kind="{claim.kind}" data-verdict="{values}"'
     link = f'<a href="#{claim.anchor}">{claim.id}</a>'
-    said = f"{_code(claim.claim)} <small>Source: {escape(SOURCES[claim.source])}.</small>"
+    said = f"{_code(claim.claim)} <small>Source: {_source(claim.source)}.</small>"
     return (
         f'<tr id="{claim.anchor}" {attributes}><th scope="row">{link}</th><td>{said}</td>'
         f"<td><strong>{escape(verdict)}</strong></td>"
         f"<td>{_code(claim.statement)} <small>{_known(outcome)} {_chapter(claim.chapter)}</small></td></tr>"
     )
+
+
+def _source(name: str) -> str:
+    """The text's number and what it is; the rest of its file name helps no reader."""
+    return escape(re.sub(r"^text (\d+)_\w+: ", r"text \1, ", SOURCES[name]))
 
 
 def _known(outcome: Outcome) -> str:

@@ -67,9 +67,9 @@ def learning_rate_kept() -> Evidence:
 
 
 def larger_learning_rate() -> Evidence:
-    """83: the size of unscaled gradients, and the best of four learning rates on the digits."""
+    """83: the size of unscaled gradients, and the best of five learning rates on the digits."""
     model, batches = digit_model(), digit_batches(150)
-    rates = 0.05, 0.2, 0.8, 3.2
+    rates = 0.2, 0.4, 0.8, 1.6, 3.2
     best, norms = {}, {}
     for dtype, scale in ((None, None), (HALF, 2.0**16), (torch.bfloat16, None)):
         losses = {lr: digit_scores(train(model, batches, lr=lr, dtype=dtype, scale=scale).model)[0] for lr in rates}
@@ -79,7 +79,7 @@ def larger_learning_rate() -> Evidence:
         grad_scaler.unscale_(torch.optim.SGD(twin.parameters(), lr=0.1))
         norms[dtype] = gradients(twin).norm().item()
     seen = (
-        f"The best of {len(rates)} learning rates on the digits was {best[None]} in float32, {best[HALF]} in float16 "
+        f"The best of {len(rates)} learning rates on the digits, each twice the last, was {best[None]} in float32, {best[HALF]} in float16 "
         f"with a scaler, {best[torch.bfloat16]} in bfloat16; float16's unscaled gradients were "
         f"{norms[HALF] / norms[None]:.2f} times float32's."
     )
