@@ -88,6 +88,7 @@ def test_what_a_message_says_to_write_is_clean():
     lines = (
         "scaler = torch.cuda.amp.GradScaler(1024.0, growth_interval=100)",
         "with torch.cuda.amp.autocast(False): pass",
+        "torch.cuda.amp.autocast(not torch and device == 'cuda')",
         "torch.get_autocast_gpu_dtype()",
         "torch.autocast(dtype=torch.float16)",
         "torch.GradScaler(2.0**8)",
@@ -112,7 +113,9 @@ def test_the_broken_samples_are_found():
     lines = (ROOT / BROKEN).read_text(encoding="utf8").splitlines()
 
     def function(line: int) -> str:
-        return next(text for text in reversed(lines[:line]) if text.startswith("def ")).split("(")[0].removeprefix("def ")
+        return (
+            next(text for text in reversed(lines[:line]) if text.startswith("def ")).split("(")[0].removeprefix("def ")
+        )
 
     found = {(function(finding.line), finding.code) for finding in check_paths([str(ROOT / BROKEN)]).findings}
     assert found == {
@@ -177,6 +180,47 @@ def test_a_broken_cell_is_named_and_the_others_are_read(tmp_path):
     assert error.startswith(f"{path}:cell 2:1:") and "no valid Python" in error
 
 
+def test_a_magic_may_stand_anywhere_in_a_cell(tmp_path):
+    path = tmp_path / "n.ipynb"
+    cells = [
+        "%cd ..\n!ls \\\n  -l | (\nimport torch",
+        "  %time x = 1\n  torch.autocast()",  # IPython takes a common indent away
+        "x = (7\n     % 3)\nif x:\n    !echo it's\ntorch.autocast()",
+        "\n%%bash\nls (",
+        ";f a b\n,f a b\n/f a b\nhelp??\nnames = !ls",
+        "async with x: pass",
+    ]
+    path.write_text(notebook(*cells))
+    checked = check_paths([str(path)])
+    assert checked.errors == []
+    assert [str(f).removeprefix(f"{path}:").split()[:3] for f in checked.findings] == [
+        ["cell", "2:2:1", "AMP112"],
+        ["cell", "3:5:1", "AMP112"],
+    ]
+
+
+def test_a_notebook_in_another_language_is_left_out(tmp_path):
+    path = tmp_path / "n.ipynb"
+    for metadata, findings in (
+        ({"language_info": {"name": "R"}}, 0),
+        ({"kernelspec": {"language": "julia"}}, 0),
+        ({"kernelspec": {"language": "ipython"}}, 1),
+        ({"language_info": 3, "kernelspec": {"language": None}}, 1),
+        (None, 1),
+    ):
+        path.write_text(notebook("import torch", "torch.autocast()", metadata=metadata), encoding="utf-8-sig")
+        checked = check_paths([str(path)])
+        assert (len(checked.findings), checked.errors) == (findings, []), metadata
+
+
+@pytest.mark.parametrize("metadata", [None, 3, {"tags": 5}, {"tags": "wrong"}, {"tags": [1, {}]}])
+def test_odd_metadata_of_a_cell_is_no_tag(tmp_path, metadata):
+    path = tmp_path / "n.ipynb"
+    cell = {"cell_type": "code", "metadata": metadata, "source": "import torch\ntorch.autocast()"}
+    path.write_text(json.dumps({"cells": [cell, {"cell_type": "code"}, {}]}))
+    assert len(check_paths([str(path)]).findings) == 1
+
+
 def test_linting_never_runs_or_imports_the_file(tmp_path, monkeypatch):
     path = tmp_path / "effects.py"
     mark = tmp_path / "mark"
@@ -211,7 +255,7 @@ def test_an_ignored_line_names_its_codes():
 
 @pytest.mark.parametrize("source", ["def (:", "x = '", "print 'x'", "\0"])
 def test_what_is_no_python_is_one_value_error(source):
-    with pytest.raises(ValueError, match=r"^<string>.*no valid Python: .+$"):
+    with pytest.raises(ValueError, match=r"^<string>.*no valid Python 3\.\d+: .+$"):
         check_source(source)
 
 
@@ -254,6 +298,13 @@ def test_the_page_explains_every_code_under_a_stable_anchor():
         assert anchor == code.lower() and name == entry.name
         plain = text.replace("`", "")
         assert all(part in plain for part in (entry.message, entry.reason, entry.fix)), code
+
+
+def test_the_pages_table_lists_every_code():
+    rows = re.findall(r"^\| \{ref\}`(AMP\d+) <(\w+)>` \| (\S+) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert [code for code, _, _, _ in rows] == list(CODES)
+    for code, anchor, name, text in rows:
+        assert anchor == code.lower() and (name, text.replace("`", "")) == CODES[code][:2]
 
 
 @pytest.mark.parametrize(("code", "text"), [(code, text) for _, code, _, text in SECTION.findall(PAGE)])

@@ -67,10 +67,12 @@ def bad(folder: Path) -> dict[str, str]:
     (folder / "list.ipynb").write_text("[]")
     (folder / "cells.ipynb").write_text('{"cells": [1]}')
     (folder / "loop.py").symlink_to("loop.py")
+    os.mkfifo(folder / "pipe.py")
+    (folder / "branches.py").write_text("if backward: pass\n" + "elif x: pass\n" * 2500)
     return {
         "missing.py": "missing.py: no such file or folder",
         "": "'' is no path",
-        "syntax.py": "syntax.py:2:5: no valid Python: ",
+        "syntax.py": "syntax.py:2:5: no valid Python 3.",
         "binary.py": "binary.py: a binary file",
         "latin.py": "latin.py: no text in UTF-8",
         "cookie.py": "cookie.py: no text in UTF-8",
@@ -81,6 +83,8 @@ def bad(folder: Path) -> dict[str, str]:
         "list.ipynb": "list.ipynb: no notebook",
         "cells.ipynb": "cells.ipynb: no notebook",
         "loop.py": "loop.py",
+        "pipe.py": "pipe.py: neither a file nor a folder",
+        "branches.py": "branches.py: nested too deeply",
         "two\nlines.py": "'two\\nlines.py': no such file",
     }
 
@@ -112,6 +116,60 @@ def test_an_unreadable_file_is_one_line(folder, capsys, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", fails)  # a test may run as root, whom no mode stops
     assert main(["lint", "locked.py"]) == 2
     assert capsys.readouterr().err == "python -m amp_helpers lint: locked.py: cannot be read: Permission denied\n"
+
+
+def test_a_locked_folder_does_not_hide_the_others(folder, capsys, monkeypatch):
+    for name in ("open", "locked"):
+        (folder / name).mkdir()
+        (folder / name / "train.py").write_text(WRONG)
+    scandir = os.scandir
+
+    def fails(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fails)
+    assert main(["lint", "."]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("open/train.py:2:6 AMP106") and out.count("\n") == 1
+    assert "locked: cannot be opened: Permission denied" in err and err.count("\n") == 1
+
+
+def test_a_mistake_in_a_rule_does_not_hide_the_others(folder, capsys, monkeypatch):
+    from amp_helpers.lint import rules
+
+    def breaks(tree):
+        if "first" in tree.text(tree.module):
+            raise KeyError("two\nlines")
+        return iter(())
+
+    for name in ("first", "second"):
+        (folder / f"{name}.py").write_text(f"# {name}\n{WRONG}")
+    monkeypatch.setattr(rules, "TREE_RULES", (*rules.TREE_RULES, breaks))
+    assert main(["lint", "first.py", "second.py"]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("second.py:3:6 AMP106") and out.count("\n") == 1
+    assert err.count("\n") == 1 and "first.py: lint failed here, please report it: KeyError" in err
+
+
+def test_names_that_a_terminal_cannot_print(folder):
+    for name in (b"bad\xff.py", b"new\nline.py", "schön.py".encode()):
+        (folder / os.fsdecode(name)).write_text(WRONG)
+    command = [sys.executable, "-m", "amp_helpers", "lint", "."]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    assert run.returncode == 1 and run.stderr == ""
+    paths = [line.split(":")[0] for line in run.stdout.splitlines()]
+    assert sorted(paths) == ["'bad\\udcff.py'", "'new\\nline.py'", "sch\\xf6n.py"]
+
+
+def test_a_reader_that_stops_is_no_error(folder):
+    (folder / "train.py").write_text("import torch\n" + "torch.cuda.amp.autocast()\n" * 3000)
+    command = f"{sys.executable} -m amp_helpers lint train.py | head -n 1"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, cwd=folder)
+    assert run.stdout.startswith("train.py:2:1 AMP106") and run.stderr == ""
 
 
 def test_deep_nesting_is_no_crash(folder, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 from .arguments import UsageError
 
@@ -27,8 +29,14 @@ def _run(options) -> int:
         checked = check_paths(options.paths)
     except ModuleNotFoundError as error:
         raise UsageError(str(error)) from None
-    for finding in checked.findings:
-        print(finding)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot print is no reason to stop
+    try:
+        for finding in checked.findings:
+            print(finding)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be written there, not even at the end
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     for error in checked.errors:
         print(f"python -m amp_helpers lint: {error}", file=sys.stderr)
     return checked.exit_code

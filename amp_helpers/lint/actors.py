@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from .nodes import calls_in
-from .tree import Tree, argument
+from .tree import Tree, argument, calls_in
 
 
 class Actors:

@@ -9,7 +9,7 @@ import libcst as cst
 
 from .events import Event, Region
 from .flow import STEPS, Flow, called
-from .nodes import names_in
+from .tree import names_in
 
 #: What a loop gives a model: a name, an attribute, an item; no tensor made on the spot.
 _INPUT = re.compile(r"[A-Za-z_][\w.]*(\[[^\[\]]*\])*$")

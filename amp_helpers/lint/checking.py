@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from .findings import Checked, Finding
-from .sources import Source, Unreadable, check, files, read
+from .sources import Source, Unreadable, check, files, read, shown
 
 #: A file without any of these holds nothing to report, and is not parsed into a tree.
 _WORDS = re.compile(r"\bamp\b|autocast|scaler|backward|fp16_utils|fp32_precision|custom_[fb]wd", re.IGNORECASE)
@@ -35,7 +35,8 @@ def check_paths(paths: Iterable[str]) -> Checked:
     """Find deprecated AMP spellings and wrong training loops in files, folders and notebooks.
 
     Of a folder it reads every `*.py` and `*.ipynb` below it, except in hidden folders, virtual environments and
-    installed packages. The code cells of a notebook are read as one source; cells tagged `wrong` are left out.
+    installed packages. The code cells of a notebook are read as one source; cells tagged `wrong` are left out, and
+    so is a notebook in another language.
 
     Args:
         paths: files and folders. What cannot be read becomes an error, and the others are still checked.
@@ -49,10 +50,11 @@ def check_paths(paths: Iterable[str]) -> Checked:
     checked, seen = Checked(), set()
     for path in paths:
         try:
-            found = files(path)
+            found, problems = files(path)
         except Unreadable as error:
             checked.errors.append(str(error))
             continue
+        checked.errors += problems
         for file in found:
             if file in seen:
                 continue
@@ -64,6 +66,9 @@ def check_paths(paths: Iterable[str]) -> Checked:
                 checked.files += 1
             except Unreadable as error:
                 checked.errors.append(str(error))
+            except Exception as error:  # a mistake of ours: the other files are checked all the same
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                checked.errors.append(f"{shown(file)}: lint failed here, please report it: {reason}")
     return checked
 
 
@@ -74,10 +79,13 @@ def _check(source: Source) -> list[Finding]:
     tree = tree_of(source)
     lines = source.text.split("\n")
     found = set()
-    for node, code, message in rules(tree):
-        line, column = tree.place(node)
-        if not _ignored(lines[line - 1], code):
-            found.add(((line, column), code, message))
+    try:
+        for node, code, message in rules(tree):
+            line, column = tree.place(node)
+            if not _ignored(lines[line - 1], code):
+                found.add(((line, column), code, message))
+    except RecursionError:
+        raise Unreadable(f"{source.path}: nested too deeply to be read") from None
     return [Finding(*source.place(line), column, code, message) for (line, column), code, message in sorted(found)]
 
 

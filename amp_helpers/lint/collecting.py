@@ -7,9 +7,8 @@ import libcst as cst
 from .actors import Actors
 from .events import Event, Function, Loop, Region
 from .expressions import APEX, Expressions
-from .nodes import names_in
 from .regions import region_of
-from .tree import Tree
+from .tree import Tree, names_in
 
 #: Base classes without a method that steps an optimizer or a scaler.
 _BASES = ("object", "nn.Module", "torch.nn.Module", "Module", "ABC", "abc.ABC")
@@ -105,7 +104,9 @@ class Collector:
     def _loop(self, node) -> None:
         is_for = isinstance(node, cst.For)
         self._expression(node.iter if is_for else node.test)
-        loop = Loop(frozenset(names_in(node.target)) if is_for else frozenset(), set(), len(self.conditions))
+        loop = Loop(
+            frozenset(names_in(node.target)) if is_for else frozenset(), set(), len(self.conditions), _ends(node.body)
+        )
         before = self.loops
         self.loops = (*before, loop)
         for name in loop.targets:
@@ -119,7 +120,7 @@ class Collector:
         before = self.open
         for item in node.items:
             self._expression(item.item)
-            if item.asname is not None and "apex.amp.scale_loss" in self.tree.names(_called(item.item)):
+            if item.asname is not None and self._scales_a_loss(_called(item.item)):
                 self.scaled[self.tree.text(item.asname.name)] = APEX
             region = region_of(self.tree, item.item, node)
             if region is not None:
@@ -128,6 +129,11 @@ class Collector:
                 self.open = (*self.open, region)
         self._suite(node.body)
         self.open = before
+
+    def _scales_a_loss(self, called) -> bool:
+        """Apex's `scale_loss`, or a method of that name of whatever stands in its place."""
+        is_method = isinstance(called, cst.Attribute) and called.attr.value == "scale_loss"
+        return is_method or "apex.amp.scale_loss" in self.tree.names(called)
 
     def _function(self, node) -> None:
         regions = []
@@ -161,6 +167,20 @@ def condition(tree: Tree, test: cst.BaseExpression, value: bool) -> tuple[tuple[
 
 def _called(node: cst.BaseExpression) -> cst.BaseExpression:
     return node.func if isinstance(node, cst.Call) else node
+
+
+def _ends(body) -> bool:
+    """Whether a body comes to a `break` or a `return` whatever its branches do, errors aside."""
+    for statement in body.body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            if isinstance(statement.body[-1], cst.Return | cst.Break):
+                return True
+        elif isinstance(statement, cst.Try):
+            if _ends(statement.body) or (statement.orelse is not None and _ends(statement.orelse.body)):
+                return True
+        elif isinstance(statement, cst.With) and _ends(statement.body):
+            return True
+    return False
 
 
 def _leaves(body) -> bool:

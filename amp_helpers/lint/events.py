@@ -15,11 +15,13 @@ class Loop:
         targets: names that a `for` binds.
         assigned: dotted text of everything that its body assigns.
         depth: number of conditions that hold where the loop begins.
+        ends: whether the body always leaves the loop at its end, as one that tries again after an error does.
     """
 
     targets: frozenset[str] = frozenset()
     assigned: set[str] = field(default_factory=set)
     depth: int = 0
+    ends: bool = False
 
 
 @dataclass(eq=False)

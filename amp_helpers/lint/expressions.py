@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
-from .nodes import children
-from .tree import argument
+from .tree import argument, children
 
 #: Stands for the scaler of `with amp.scale_loss(...) as scaled_loss`; Apex does the rest by itself.
 APEX = "amp.scale_loss"
 _CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "clip_grads_with_norm_")
 #: Whose method `backward(loss)` scales by itself, or is no tensor's at all.
 _ENGINES = ("accelerator", "fabric", "engine", "strategy", "booster", "optimizer")
+#: `zero_grad`, the `clear_grad` of other libraries, and functions of a file's own such as `reset_gradients`.
+_CLEARS = re.compile(r"(zero|clear|reset|clean)\w*grad", re.IGNORECASE)
 _SAFE = {"print", "isinstance", "len", "hasattr", "id", "repr", "type", "callable", "bool"}
 _FLOAT16 = {"torch.float16", "torch.half"}
 
@@ -66,6 +69,8 @@ class Expressions:
             self._method(node, node.func.value, node.func.attr.value)
         elif isinstance(node.func, cst.Name) and node.func.value in _CLIPS:
             self._to.add("clip", node, arguments=self._arguments(node))
+        elif _CLEARS.search(self._tree.text(node.func)):
+            self._to.add("zero", node, self._tree.text(node.func))
         else:
             self._call(node, self._tree.text(node.func))
 
@@ -85,8 +90,10 @@ class Expressions:
             to.add("scaler_step", node, text, first, self._arguments(node))
         elif method == "step" and self._actors.is_optimizer(text):
             to.add("optimizer_step", node, text, text, self._arguments(node))
-        elif method == "zero_grad" or (method in ("zero_", "fill_", "detach_") and ".grad" in text):
+        elif _CLEARS.search(method) or (method in ("zero_", "fill_", "detach_") and ".grad" in text):
             to.add("zero", node, text)
+        elif method in ("clamp_", "clip_") and ".grad" in text:
+            to.add("clip", node, text)
         elif method in _CLIPS and text.rpartition(".")[2] in ("utils", "clip_grad", "torch_utils", "nn_utils"):
             to.add("clip", node, arguments=self._arguments(node))
         elif self._to_float16(node, method):

@@ -69,9 +69,9 @@ class Flow:
 
     # Where it runs.
     def loop_of(self, event: Event) -> Loop | None:
-        """The loop whose iterations repeat an event; one that runs over optimizers does not count."""
+        """The loop whose iterations repeat an event; one over optimizers does not count, nor one for a second try."""
         words = set(re.findall(r"\w+", f"{event.key} {event.target}"))
-        return next((loop for loop in reversed(event.loops) if not loop.targets & words), None)
+        return next((loop for loop in reversed(event.loops) if not loop.targets & words and not loop.ends), None)
 
     def inside(self, loop: Loop) -> list[Event]:
         """The events of a loop, also those of functions that are defined in it."""

@@ -48,6 +48,8 @@ def bypassed_scaler(flow: Flow) -> Found:
             continue  # another optimizer, whose gradients need not come from the scaled loss
         if any(e.kind == "call" and flow.does(e, "scaler_step", [scaler]) for e in flow.before(step)):
             continue
+        if any(event.key == f"{scaler}.get_scale" and event.index > backwards[-1].index for event in flow.before(step)):
+            continue  # the gradients are divided by hand
         message = f"{step.target}.step() bypasses the scaler: write {scaler}.step({step.target})"
         yield step.node, "AMP306", message
 

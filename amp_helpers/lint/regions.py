@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from .events import Region
-from .nodes import children
-from .tree import Tree, argument
+from .tree import Tree, argument, children
 
 
 def region_of(tree: Tree, expression: cst.BaseExpression, node: cst.CSTNode) -> Region | None:

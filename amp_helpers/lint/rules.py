@@ -9,8 +9,7 @@ import libcst as cst
 from . import casting, missing, order
 from .flow import Flow
 from .guards import guarded
-from .spellings import spellings
-from .switches import mixed_switches
+from .spellings import mixed_switches, spellings
 from .tree import Tree
 
 #: Rules that read the tree, and rules that read its training loops.

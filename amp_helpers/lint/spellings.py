@@ -1,14 +1,15 @@
-"""Deprecated and removed AMP spellings, found by what a name stands for."""
+"""Deprecated and removed AMP spellings, found by what a name stands for; and old TF32 switches beside new ones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from .nodes import walk
-from .tree import Tree, argument, canonical, unpacks
+from .guards import guarded
+from .tree import Tree, argument, canonical, unpacks, walk
 
 _DEVICES = {"gpu": "cuda", "cpu": "cpu", "xla": "xla", "ipu": "ipu", "hpu": "hpu"}
 #: Function of torch -> what to write instead; checked against the warnings of the installed torch by a test.
@@ -176,7 +177,7 @@ def _of_module(device, name, own, arguments, imported) -> tuple[str, str] | None
 def _keywords(own: str, arguments: str) -> str:
     """The arguments with the name that their new place asks for: `enabled` and `init_scale` came first."""
     first, comma, rest = arguments.partition(",")
-    if "=" in first or first.startswith("*") or "(" in first:
+    if re.match(r"\*|\w+\s*=[^=]", first):
         return arguments
     return f"{'enabled' if own == 'autocast' else 'init_scale'}={first}{comma}{rest}"
 
@@ -200,3 +201,26 @@ def _initialized(call: cst.Call | None) -> str:
     level = argument(call, "opt_level", 2) if call is not None else None
     text = level.evaluated_value if isinstance(level, cst.SimpleString) else "O1"
     return _LEVELS.get(text, _LEVELS["O1"])
+
+
+_OLD_SWITCHES = {
+    "torch.backends.cuda.matmul.allow_tf32": "torch.backends.cuda.matmul.fp32_precision",
+    "torch.backends.cudnn.allow_tf32": "torch.backends.cudnn.conv.fp32_precision",
+    "torch.set_float32_matmul_precision": "torch.backends.cuda.matmul.fp32_precision",
+    "torch.get_float32_matmul_precision": "torch.backends.cuda.matmul.fp32_precision",
+}
+
+
+def mixed_switches(tree: Tree) -> Found:
+    """AMP401: every old switch, if the file also has a new one and no branch for other versions holds the two."""
+    meant = guarded(tree)
+    named = [
+        (node, name)
+        for node in tree.nodes
+        if isinstance(node, cst.Attribute | cst.Name) and node not in meant
+        for name in tree.names(node)
+    ]
+    if any(name.startswith("torch.backends.") and name.endswith(".fp32_precision") for _, name in named):
+        for node, name in named:
+            if name in _OLD_SWITCHES:
+                yield node, "AMP401", f"{name} is mixed with fp32_precision: write {_OLD_SWITCHES[name]} instead"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache, cached_property
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameSource, ScopeProvider
-
-from .nodes import walk
 
 _DTYPES = {"torch.float16": "float16", "torch.half": "float16", "torch.bfloat16": "bfloat16"}
 _AUTOCASTS = {"torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast"}
@@ -31,6 +31,9 @@ class Tree:
         #: Dotted text of a target -> every value that the file assigns to it.
         self.assigned: dict[str, list[cst.BaseExpression]] = defaultdict(list)
         self._stars: list[str] = []
+        #: Name -> what an import binds it to, and names that anything else binds.
+        self._imported: dict[str, set[str]] = defaultdict(set)
+        self._bound: set[str] = set()
         self._texts: dict[cst.CSTNode, str] = {}
         self._names: dict[cst.CSTNode, set[str]] = {}
         for node in self.nodes:
@@ -39,8 +42,26 @@ class Tree:
                     self._assign(target.target, node.value)
             elif isinstance(node, cst.AnnAssign | cst.NamedExpr) and node.value is not None:
                 self._assign(node.target, node.value)
-            elif isinstance(node, cst.ImportFrom) and isinstance(node.names, cst.ImportStar) and node.module:
-                self._stars.append(get_full_name_for_node(node.module))
+            elif isinstance(node, cst.Import | cst.ImportFrom):
+                self._import(node)
+            self._bound |= _binds(node)
+
+    def _import(self, node):
+        self._names |= {below: set() for below in walk(node)}  # the names in the line itself use nothing
+        if isinstance(node, cst.ImportFrom):
+            module = "." * len(node.relative) + (get_full_name_for_node(node.module) if node.module else "")
+            if isinstance(node.names, cst.ImportStar):
+                self._stars.append(module)
+                return
+        for alias in node.names:
+            name = get_full_name_for_node(alias.name)
+            whole = name if isinstance(node, cst.Import) else f"{module}.{name}"
+            if alias.asname is not None:
+                self._imported[get_full_name_for_node(alias.asname.name)].add(whole)
+            elif isinstance(node, cst.Import):
+                self._imported[name.partition(".")[0]].add(name.partition(".")[0])
+            else:
+                self._imported[name].add(whole)
 
     def _assign(self, target, value):
         if (
@@ -87,14 +108,19 @@ class Tree:
     def _look_up(self, node, depth) -> set[str]:
         text = self.text(node)
         root, _, rest = text.partition(".")
-        scope = self._scopes.get(node)
         found, local = set(), False
-        for name in scope.get_qualified_names_for(node) if scope else ():
-            if name.source is QualifiedNameSource.IMPORT:
-                found.add(canonical(name.name))
-            else:
-                local = True
-        if not found and not local and scope is not None:
+        if root in self._imported and root in self._bound:  # only then it matters where the name stands
+            scope = self._scopes.get(node)
+            for name in scope.get_qualified_names_for(node) if scope else ():
+                if name.source is QualifiedNameSource.IMPORT:
+                    found.add(canonical(name.name))
+                else:
+                    local = True
+        elif root in self._imported:
+            found = {canonical(f"{name}.{rest}" if rest else name) for name in self._imported[root]}
+        elif root in self._bound:
+            local = True
+        else:
             found = {canonical(f"{module}.{text}") for module in self._stars}
         if local and depth:
             values = self.assigned.get(root, [])
@@ -139,7 +165,67 @@ def unpacks(call: cst.Call) -> bool:
     return any(arg.star for arg in call.args)
 
 
+def _binds(node: cst.CSTNode) -> set[str]:
+    """The names that a node binds, imports aside."""
+    if isinstance(node, cst.Param | cst.FunctionDef | cst.ClassDef | cst.MatchAs | cst.MatchStar | cst.TypeAlias):
+        target = node.name
+    elif isinstance(node, cst.For | cst.CompFor | cst.AugAssign | cst.AnnAssign | cst.NamedExpr | cst.AssignTarget):
+        target = node.target
+    elif isinstance(node, cst.WithItem):
+        target = node.asname and node.asname.name
+    elif isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler):
+        target = node.name and node.name.name
+    else:
+        return set()
+    waiting, found = [target] if target is not None else [], set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, cst.Name):
+            found.add(node.value)
+        elif isinstance(node, cst.Tuple | cst.List):
+            waiting += [element.value for element in node.elements]
+    return found
+
+
 def _pure(node: cst.CSTNode) -> bool:
     while isinstance(node, cst.Attribute):
         node = node.value
     return isinstance(node, cst.Name)
+
+
+# LibCST's own visitors build the tree anew, which takes several times as long; these skip its whitespace.
+_LAYOUT = ("whitespace", "lines", "header", "footer", "comma", "par", "semicolon", "indent", "newline", "bracket")
+
+
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if not any(word in f.name for word in _LAYOUT) or f.name == "params")
+
+
+def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The nodes directly below, in the order of the source."""
+    for part in _parts(type(node)):
+        value = getattr(node, part)
+        if isinstance(value, cst.CSTNode):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (one for one in value if isinstance(one, cst.CSTNode))
+
+
+def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A node and everything below it, outer nodes first."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(list(children(node)))
+
+
+def calls_in(node: cst.CSTNode) -> list[cst.Call]:
+    """Every call of an expression."""
+    return [one for one in walk(node) if isinstance(one, cst.Call)]
+
+
+def names_in(node: cst.CSTNode) -> set[str]:
+    """Every identifier of an expression."""
+    return {one.value for one in walk(node) if isinstance(one, cst.Name)}
