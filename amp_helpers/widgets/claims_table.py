@@ -37,7 +37,7 @@ class ClaimsTable(BookWidget):
         """The table of what `claims.check` found.
 
         Args:
-            outcomes: `claims.Outcome`s in any order; the table is sorted by topic.
+            outcomes: a `claims.Outcome` each, in any order; the table is sorted by topic.
             **traits: such as `search`.
         """
         from amp_helpers.claims.page import claims_table  # the other widgets need no torch
