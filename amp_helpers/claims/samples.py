@@ -61,8 +61,8 @@ def hidden_zero_grad() -> Evidence:
     hidden = [_moved(loop, 3, init_scale=4096.0) for loop in pair]
     found, mended = (_moved(loop, 20, init_scale=TOO_LARGE) for loop in pair)
     return sample(
-        f"With a GradScaler at 4096 three steps of 1 move the weight by {hidden[0]:.4f} as found, {hidden[1]:.4f} mended. "
-        f"From scale 2^24, which overflows, twenty steps move it by {found:g} as found and "
+        f"With a GradScaler at 4096 three steps of 1 move the weight by {hidden[0]:.4f} as found, {hidden[1]:.4f} "
+        f"mended. From scale 2^24, which overflows, twenty steps move it by {found:g} as found and "
         f"{mended:g} mended.",
         found=found > 0,
         mended=mended > 0,

@@ -79,8 +79,8 @@ def larger_learning_rate() -> Evidence:
         grad_scaler.unscale_(torch.optim.SGD(twin.parameters(), lr=0.1))
         norms[dtype] = gradients(twin).norm().item()
     seen = (
-        f"The best of {len(rates)} learning rates on the digits, each twice the last, was {best[None]} in float32, {best[HALF]} in float16 "
-        f"with a scaler, {best[torch.bfloat16]} in bfloat16; float16's unscaled gradients were "
+        f"The best of {len(rates)} learning rates on the digits, each twice the last, was {best[None]} in float32, "
+        f"{best[HALF]} in float16 with a scaler, {best[torch.bfloat16]} in bfloat16; float16's unscaled gradients were "
         f"{norms[HALF] / norms[None]:.2f} times float32's."
     )
     return holds(seen, best[HALF] >= 2 * best[None], norms[HALF] >= 1.01 * norms[None])
