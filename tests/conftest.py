@@ -71,3 +71,17 @@ def machine(monkeypatch):
     from machines import Machine
 
     return Machine(monkeypatch)
+
+
+@pytest.fixture
+def book_style():
+    """The book's look for the figures of a test; afterwards they are gone."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from amp_helpers import plots
+
+    with matplotlib.rc_context():
+        plots.use_book_style()
+        yield
+    matplotlib.pyplot.close("all")

@@ -12,12 +12,6 @@ CHECKS = [exercises.check_share_lost, exercises.check_uneven_model, exercises.ch
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-def test_dots_are_not_an_error(check, capsys):
-    check(...)
-    assert "Not answered yet" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_another_type_is_refused(check):
     with pytest.raises(TypeError, match=r"expected.* not 5"):
         check(5)

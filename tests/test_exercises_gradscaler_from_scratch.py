@@ -10,12 +10,6 @@ CHECKS = [exercises.check_skipped_at_start, exercises.check_steps_to_cliff, exer
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-def test_dots_are_not_an_error(check, capsys):
-    check(...)
-    assert "Not answered yet" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_functions_are_expected(check):
     with pytest.raises(TypeError, match=r"a function of .* not 5"):
         check(5)

@@ -22,12 +22,6 @@ def float32_policy():
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_dots_are_not_an_error(check, capsys):
-    check(...)
-    assert "Not answered yet" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_another_type_is_refused(check):
     with pytest.raises(TypeError, match="expected, not 'x'"):
         check("x")

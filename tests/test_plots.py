@@ -7,20 +7,13 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 from amp_helpers.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def test_style_is_found_and_used():

@@ -1,19 +1,10 @@
 """The figures of chapter 12 hold what they were given."""
 
-import matplotlib
 import pytest
-
-matplotlib.use("agg")
 
 from amp_helpers import plots
 
-
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def test_loss_curves():

@@ -4,18 +4,10 @@ import matplotlib
 import pytest
 import torch
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 from amp_helpers.gradients import GradientHistogram
 
-
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def histogram(name, *values):

@@ -3,19 +3,12 @@
 import matplotlib
 import pytest
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 
 RUNS = {"SGD": {"O0": [98.0, 97.0], "O3": [96.0, 95.0]}, "Adam": {"O0": [98.5, 97.5], "O3": [8.0, 9.0]}}
 
 
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def test_every_seed_is_a_point_in_its_row():

@@ -3,18 +3,10 @@
 import matplotlib
 import pytest
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 from amp_helpers.memory import KINDS, Breakdown
 
-
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def run(*mib, unit=2**20):

@@ -6,11 +6,7 @@ import sys
 import types
 
 import ipywidgets
-import matplotlib
 import pytest
-
-matplotlib.use("agg")
-
 from matplotlib import pyplot
 
 from amp_helpers import plots
@@ -20,12 +16,7 @@ from amp_helpers.widgets import InteractiveFigure
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def test_relative_errors():

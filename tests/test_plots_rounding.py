@@ -3,17 +3,9 @@
 import matplotlib
 import pytest
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 
-
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def test_ignored_shares():

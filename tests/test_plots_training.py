@@ -5,17 +5,9 @@ import math
 import matplotlib
 import pytest
 
-matplotlib.use("agg")
-
 from amp_helpers import plots
 
-
-@pytest.fixture(autouse=True)
-def book_style():
-    with matplotlib.rc_context():
-        plots.use_book_style()
-        yield
-    matplotlib.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 RUNGS = {"float32": (9.0, 10.0, 12.0), "bfloat16": (4.0, 5.0, 5.0), "slower": (19.0, 20.0, 21.0)}
