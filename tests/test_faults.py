@@ -93,11 +93,11 @@ def test_torch_2_8_has_no_fp32_precision(data, monkeypatch):
     """There `allow_tf32` is the switch; the guard reads which of the two there is."""
     from types import SimpleNamespace
 
-    from amp_helpers import precision
+    from amp_helpers.precision import float32
 
     matmul, cudnn = SimpleNamespace(allow_tf32=False), SimpleNamespace(allow_tf32=True)
     old = SimpleNamespace(cuda=SimpleNamespace(matmul=matmul), cudnn=cudnn)
-    monkeypatch.setattr(precision.torch, "backends", old, raising=True)
+    monkeypatch.setattr(float32.torch, "backends", old, raising=True)
     during = []
 
     def loss(output, target):
