@@ -33,11 +33,16 @@ def module_source(kind: str) -> str:
     Raises: ValueError for an unknown kind, listing the known ones, or for an import or export form other than
         `import { a, b as c } from "./name.js";` and `export const / function / class`.
     """
+    return "".join(_pieces(kind).values())
+
+
+def _pieces(kind: str) -> dict[str, str]:
+    """What a widget's source is put together from, by name and in order: the modules it imports, then its own."""
     if kind not in widget_kinds():
         raise ValueError(f"unknown widget {kind!r}; choose from {', '.join(widget_kinds())}")
     parts: dict[str, str] = {}
     main = _fold(kind, parts, ())
-    return "".join(parts.values()) + main
+    return {**parts, f"widget {kind}": main}
 
 
 def _fold(stem: str, parts: dict[str, str], above: tuple[str, ...]) -> str:
@@ -62,12 +67,15 @@ def _fold(stem: str, parts: dict[str, str], above: tuple[str, ...]) -> str:
 
 
 def page_script() -> str:
-    """The published page's one script: the host and every widget."""
+    """The published page's one script: the host and every widget, each module once."""
     import json
 
-    sources = json.dumps({kind: module_source(kind) for kind in widget_kinds()}, ensure_ascii=False)
+    widgets = {kind: _pieces(kind) for kind in widget_kinds()}
+    modules = {name: text for pieces in widgets.values() for name, text in pieces.items()}
+    texts = json.dumps(modules, ensure_ascii=False)
+    names = json.dumps({kind: list(pieces) for kind, pieces in widgets.items()})
     host = (STATIC / "book" / "host.js").read_text(encoding="utf-8")
-    marker = "const SOURCES = {}; /* AMP_SOURCES */"
+    marker = "const [MODULES, WIDGETS] = [{}, {}]; /* AMP_SOURCES */"
     if marker not in host:
         raise ValueError(f"host.js has lost its marker {marker!r}")
-    return host.replace(marker, f"const SOURCES = {sources};")
+    return host.replace(marker, f"const [MODULES, WIDGETS] = [{texts}, {names}];")

@@ -3,10 +3,11 @@
 // http and file:// alike: a module loaded from text needs no server.
 (() => {
   if (customElements.get("amp-widget")) return;
-  const SOURCES = {}; /* AMP_SOURCES */
-  const modules = {};
+  const [MODULES, WIDGETS] = [{}, {}]; /* AMP_SOURCES */
+  const loaded = {};
+  /** A widget's modules, put together in order, as one module. */
   const load = (kind) =>
-    (modules[kind] ??= import(URL.createObjectURL(new Blob([SOURCES[kind]], { type: "text/javascript" }))));
+    (loaded[kind] ??= import(URL.createObjectURL(new Blob(WIDGETS[kind].map((name) => MODULES[name]), { type: "text/javascript" }))));
 
   /** The part of anywidget's model that front-end modules use, with the page itself as the other side. */
   class Model {
@@ -78,7 +79,7 @@
     #started = false;
     async connectedCallback() {
       const kind = this.getAttribute("kind");
-      if (this.#started || !Object.hasOwn(SOURCES, kind)) return; // an unknown kind keeps its fallback
+      if (this.#started || !Object.hasOwn(WIDGETS, kind)) return; // an unknown kind keeps its fallback
       this.#started = true;
       try {
         const state = JSON.parse(this.getAttribute("state") || "{}");
