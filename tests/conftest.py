@@ -85,3 +85,12 @@ def book_style():
         plots.use_book_style()
         yield
     matplotlib.pyplot.close("all")
+
+
+@pytest.fixture
+def one_thread():
+    """Torch computes with one thread during the test."""
+    from amp_helpers import benchmark
+
+    with benchmark.one_thread():
+        yield

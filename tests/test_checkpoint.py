@@ -16,13 +16,7 @@ from amp_helpers.models import GPT, MLP, GPTConfig
 from amp_helpers.training import CheckpointError, train
 from amp_helpers.training.checkpoint import load, partial_path, plain, random_state, set_random_state
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

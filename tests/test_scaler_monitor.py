@@ -19,12 +19,7 @@ BOTH = [torch.amp.GradScaler, LossScaler]
 both = pytest.mark.parametrize("kind", BOTH, ids=["torch", "ours"])
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- it changes nothing ---------------------------------------------------------------------------------

@@ -28,12 +28,7 @@ NUM_SCENARIOS = 1200
 both = pytest.mark.parametrize("kind", BOTH, ids=["torch", "ours"])
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bits(x: torch.Tensor) -> bytes:

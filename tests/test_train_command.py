@@ -14,13 +14,7 @@ from amp_helpers.__main__ import main
 from amp_helpers.commands.train import MODELS, build
 from amp_helpers.training.checkpoint import load
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_it_trains(capsys):

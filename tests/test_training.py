@@ -16,13 +16,7 @@ from amp_helpers.precision import RECIPES
 from amp_helpers.scaling import LossScaler
 from amp_helpers.training import loop, run_steps, train
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
